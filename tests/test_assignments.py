@@ -1,0 +1,32 @@
+"""The exercise checker tells the four kinds of verdict apart and never raises."""
+
+import pytest
+
+from course_lib.assignments import check
+
+
+def test_twice(twice):
+    assert twice(3) == 6, "twice(3) is 6"
+
+
+test_twice.__test__ = False  # an exercise's test, not pytest's
+
+
+def unwritten(x):
+    raise NotImplementedError("your code here")
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (lambda x: 2 * x, "test_twice: passed"),
+        (unwritten, "test_twice: not written yet"),
+        (lambda x: x, "test_twice: not yet. twice(3) is 6"),
+        (lambda: 0, "test_twice: not yet. TypeError: "),
+    ],
+)
+def test_check_says_in_one_line_how_it_went(capsys, answer, verdict):
+    check(test_twice, answer)
+    printed = capsys.readouterr().out
+    assert printed.startswith(verdict)
+    assert printed.count("\n") == 1

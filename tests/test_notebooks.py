@@ -1,0 +1,149 @@
+"""Laws of the notebooks' form. That they run and give their outputs is nbval's part."""
+
+import json
+import re
+import statistics
+import sys
+
+import nbformat
+import pytest
+from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT, read_notebook
+
+sys.path.insert(0, str(ROOT / "tools"))
+from notebooks import KERNEL, install_source
+
+TAGS = {
+    "install",
+    "remove-cell",
+    "hide-cell",
+    "hide-input",
+    "nbval-ignore-output",
+    "exercise",
+    "solution",
+    "test",
+    "hidden-test",
+}
+TIME = re.compile(
+    r"\*\*Time and memory:\*\* about (\d+ (?:seconds|minutes?)) and ([\d.]+ GB) on two CPU cores\."
+)
+FOLDING = {"cellView": "form", "jupyter": {"source_hidden": True}}
+
+pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in read_notebook(path).cells if cell.cell_type == "code"]
+
+
+def text_of(path) -> str:
+    return "\n\n".join(c.source for c in read_notebook(path).cells if c.cell_type == "markdown")
+
+
+def test_file_is_in_canonical_form(path):
+    notebook = read_notebook(path)
+    nbformat.validate(notebook)
+    written = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    assert path.read_text(encoding="utf-8") == written, "`make notebooks` writes it"
+    assert notebook.metadata.kernelspec == KERNEL
+    assert set(notebook.metadata) <= {"kernelspec", "language_info", "widgets"}
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_code_cell_was_run_in_order_and_none_failed(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", f"a warning is shown: {output.get('text')}"
+
+
+def test_metadata_holds_only_what_the_project_uses(path):
+    for cell in read_notebook(path).cells:
+        tags = cell.metadata.get("tags", [])
+        assert set(tags) <= TAGS
+        allowed = {"tags", "mystnb", "exercise"} | (set(FOLDING) if "solution" in tags else set())
+        assert set(cell.metadata) <= allowed, cell.metadata
+        if "solution" in tags:
+            assert cell.source.startswith("# @title Solution\n")
+            assert {key: cell.metadata.get(key) for key in FOLDING} == FOLDING
+            assert "hide-cell" in tags
+
+
+def test_first_cell_installs_from_the_repository(path):
+    first = read_notebook(path).cells[0]
+    assert first.source == install_source()
+    assert CONFIG["repository"]["url"] in first.source
+    assert first.metadata.tags == ["install", "remove-cell"]
+
+
+def test_chapter_is_in_the_table_of_contents(path):
+    assert f"notebooks/{path.stem}" in PAGES
+
+
+def test_chapter_has_the_book_s_form(path):
+    text = text_of(path)
+    assert text.startswith("# ")
+    assert len(re.findall(r"^# ", text, re.M)) == 1
+    assert "After this chapter you can:\n" in text
+    assert "> **Predict.**" in text
+    sections = re.findall(r"^## (.*)", text, re.M)
+    assert sections[-3:] == ["Exercises", "Summary", "References"]
+    assert 3 <= len(re.findall(r"^### Exercise \d+: .* \(\d+ points?\)$", text, re.M)) <= 6
+
+
+def test_time_and_memory_are_said_and_agree_with_the_book_s_table(path):
+    said = TIME.search(text_of(path))
+    assert said, "the top says: **Time and memory:** about N seconds and X GB on two CPU cores."
+    table = (ROOT / "book" / "how_to_use.md").read_text(encoding="utf-8")
+    row = next(line for line in table.splitlines() if f"({'../notebooks/' + path.name})" in line)
+    assert [cell.strip() for cell in row.split("|")[2:4]] == list(said.groups())
+
+
+def test_code_cells_are_short(path):
+    lines = [len(cell.source.splitlines()) for cell in code_cells(path)]
+    assert max(lines) <= 25
+    plain = [len(c.source.splitlines()) for c in code_cells(path) if "exercise" not in c.metadata]
+    assert statistics.median(plain) <= 8
+
+
+def test_no_line_of_code_is_wider_than_a_page(path):
+    for cell in code_cells(path):
+        for line in cell.source.splitlines():
+            assert len(line) <= 88, line
+
+
+def test_every_picture_has_a_description(path):
+    for cell in code_cells(path):
+        pictures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+        assert len(pictures) <= 1, "one description can't serve two pictures; split the cell"
+        if pictures:
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(alt) >= 40, f"say what is to be seen: {cell.source[:60]}"
+
+
+def test_outputs_hold_no_address_and_no_path_of_a_machine(path):
+    for cell in code_cells(path):
+        shown = json.dumps(list(cell.outputs))
+        assert not re.search(r" at 0x[0-9a-f]{6,}", shown), cell.source
+        assert not re.search(r"/(home|root|Users|tmp)/", shown), cell.source
+
+
+def test_exercise_cells_agree_on_points_with_the_heading(path):
+    points: dict[str, int] = {}
+    heading = None
+    for cell in read_notebook(path).cells:
+        found = re.search(r"^### Exercise \d+: .* \((\d+) points?\)", cell.source, re.M)
+        if cell.cell_type == "markdown" and found:
+            heading = int(found[1])
+        if "exercise" in cell.metadata:
+            exercise = cell.metadata.exercise
+            assert exercise.points == heading, exercise
+            assert points.setdefault(exercise.name, heading) == heading
+
+
+def test_papers_cited_are_in_the_bibliography(path):
+    bibliography = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    for key in re.findall(r"\{cite:t\}`([^`]+)`", text_of(path)):
+        assert f"{{{key}," in bibliography

@@ -1,0 +1,77 @@
+"""Laws of the project as a whole: one home for the URL, pages that agree with one another."""
+
+import re
+import subprocess
+
+from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT
+
+
+def tracked_files() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def text_files() -> dict[str, str]:
+    found = {}
+    for name in tracked_files():
+        data = (ROOT / name).read_bytes()
+        if b"\0" not in data:
+            found[name] = data.decode("utf-8")
+    return found
+
+
+def test_the_repository_s_url_stands_in_one_place_only():
+    """Notebooks carry it in the install cell, which the tool writes and another test holds."""
+    url = CONFIG["repository"]["url"].removeprefix("https://")
+    holders = {name for name, text in text_files().items() if url in text}
+    assert holders == {"_config.yml", *(f"notebooks/{path.name}" for path in NOTEBOOKS)}
+    for path in NOTEBOOKS:
+        assert path.read_text(encoding="utf-8").count(url) == 1
+
+
+def test_every_chapter_is_on_the_home_page_s_map():
+    home = (ROOT / "book" / "home.md").read_text(encoding="utf-8")
+    for page in PAGES:
+        if page.startswith("notebooks/"):
+            assert f'<a href="../{page}.html">' in home, page
+
+
+def test_every_notebook_is_a_chapter():
+    assert {f"notebooks/{path.stem}" for path in NOTEBOOKS} <= set(PAGES)
+
+
+def test_glossary_is_sorted_and_complete():
+    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8").split("## Glossary")[1]
+    rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
+    rows = rows[2:]
+    assert len(rows) > 30
+    terms = [row[0] for row in rows]
+    assert terms == sorted(terms, key=str.lower)
+    for term, chinese, meaning, taught in rows:
+        assert re.search(r"[\u4e00-\u9fff]", chinese), term
+        assert len(meaning) > 15, term
+        assert taught, term
+
+
+def test_bibliography_is_sorted_and_every_entry_can_be_found():
+    text = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    entries = re.split(r"^@", text, flags=re.M)[1:]
+    keys = [re.match(r"\w+\{([^,]+),", entry)[1] for entry in entries]
+    assert keys == sorted(keys)
+    assert len(set(keys)) == len(keys)
+    for entry in entries:
+        assert re.search(r"\b(doi|url)\s*=", entry), entry.splitlines()[0]
+
+
+def test_requirements_are_pinned_exactly():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        line = line.split("#")[0].strip()
+        if line:
+            assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[\w+\])?==[\w.]+", line), line

@@ -1,0 +1,170 @@
+"""Run notebooks in place and bring them into the project's canonical form.
+
+Canonical means: the install cell as ``_config.yml`` says, no time stamps, execution counts 1..n,
+stable widget ids, and the committed output kept wherever an output can't repeat (tag
+``nbval-ignore-output``) and the notebook's code is the committed code. So a second run changes
+nothing.
+"""
+
+import argparse
+import json
+import multiprocessing
+import re
+import resource
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import nbformat
+import yaml
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+
+
+def install_source() -> str:
+    """Return the text of every notebook's first cell; the URL's one home is ``_config.yml``."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    url = config["repository"]["url"]
+    return (
+        "try:\n"
+        "    import course_lib  # noqa: F401\n"
+        "except ModuleNotFoundError:  # on Colab: torch and numpy stay as they are\n"
+        f"    %pip install --quiet git+{url}"
+    )
+
+
+def tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
+    """Say whether the cell carries the tag."""
+    return tag in cell.metadata.get("tags", [])
+
+
+def prepare(notebook: nbformat.NotebookNode) -> None:
+    """Write what is the same in every notebook: kernel, install cell, folded solutions."""
+    first = notebook.cells[0]
+    if first.cell_type != "code" or not tagged(first, "install"):
+        raise SystemExit("expected a first code cell tagged 'install'; add one and run again")
+    first.source = install_source()
+    first.metadata = nbformat.from_dict({"tags": ["install", "remove-cell"]})
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": KERNEL, "language_info": {"file_extension": ".py", "name": "python"}}
+    )
+    for cell in notebook.cells:
+        for noise in ("execution", "collapsed", "scrolled", "outputId", "executionInfo", "id"):
+            cell.metadata.pop(noise, None)
+        if tagged(cell, "solution"):  # folded in Colab and in JupyterLab
+            cell.metadata["cellView"] = "form"
+            cell.metadata["jupyter"] = {"source_hidden": True}
+
+
+def merge_streams(outputs: list) -> list:
+    """Join neighboring pieces of one stream: where they break depends on timing."""
+    merged: list = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if last and output.output_type == "stream" == last.output_type and output.name == last.name:
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def committed(path: Path) -> nbformat.NotebookNode | None:
+    """Return the notebook as the last commit has it, or None."""
+    shown = subprocess.run(
+        ["git", "show", f"HEAD:./{path.name}"],
+        cwd=path.resolve().parent,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    return nbformat.reads(shown.stdout, as_version=4) if shown.returncode == 0 else None
+
+
+def keep_unrepeatable(notebook: nbformat.NotebookNode, old: nbformat.NotebookNode | None) -> None:
+    """Keep the committed output of cells that can't repeat it, if the code is the committed one."""
+
+    def code(nb: nbformat.NotebookNode) -> list[str]:
+        return [cell.source for cell in nb.cells if cell.cell_type == "code"]
+
+    if old is None or code(old) != code(notebook):
+        return
+    before = {cell.id: cell for cell in old.cells}
+    for cell in notebook.cells:
+        if tagged(cell, "nbval-ignore-output") and cell.id in before:
+            cell.outputs = before[cell.id].outputs
+
+
+def with_stable_widget_ids(text: str, notebook: nbformat.NotebookNode) -> str:
+    """Number the widgets' random ids in the order in which they were made."""
+    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    names = {model_id: f"{i:032x}" for i, model_id in enumerate(state)}
+    if not names:
+        return text
+    return re.sub("|".join(map(re.escape, names)), lambda match: names[match.group()], text)
+
+
+def run(path: Path, fresh: bool) -> tuple[float, float]:
+    """Run one notebook in place; return its seconds and its kernel's peak memory in GB."""
+    notebook = nbformat.read(path, as_version=4)
+    prepare(notebook)
+    start = time.perf_counter()
+    client = NotebookClient(
+        notebook,
+        timeout=900,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
+    )
+    client.execute()
+    seconds = time.perf_counter() - start
+    notebook.metadata.language_info = {"file_extension": ".py", "name": "python"}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = merge_streams(cell.outputs)
+    if not fresh:
+        keep_unrepeatable(notebook, committed(path))
+    nbformat.validate(notebook)
+    text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    text = with_stable_widget_ids(text, notebook)
+    if text != path.read_text(encoding="utf-8"):
+        path.write_text(text, encoding="utf-8")
+    # The kernel is this process's only child; its peak is known once it has ended.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e9
+
+
+def main() -> int:
+    """Run the notebooks named, or all; print each one's time and memory."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", nargs="*", type=Path, help="default: all of notebooks/")
+    parser.add_argument(
+        "--fresh", action="store_true", help="take new outputs also where they can't repeat"
+    )
+    args = parser.parse_args()
+    paths = args.notebook or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    failed = 0
+    for path in paths:
+        if path.suffix != ".ipynb" or not path.is_file():
+            print(f"{path}: expected an existing .ipynb file")
+            return 2
+        # A process each, so that one kernel's peak memory is not another's.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            try:
+                seconds, gigabytes = pool.submit(run, path, args.fresh).result()
+                print(f"{path}: {seconds:.0f} s, peak {gigabytes:.1f} GB")
+            except CellExecutionError as error:
+                failed += 1
+                print(f"{path}: a cell failed; the file is as it was\n{error}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Make the environment that ``make`` works in: the pinned requirements and ``course_lib``.
+
+torch comes as its CPU build where a CPU is what there is. Needs nothing but Python itself.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DISK_NEEDED = 4_000_000_000  # bytes: the environment with torch's CPU build takes about 2 GB
+NETWORK_SIGNS = ("connection", "resolve", "timed out", "proxy", "no matching distribution")
+
+
+def fail(message: str) -> None:
+    """Stop with one clear line."""
+    sys.exit(f"make: {message}")
+
+
+def pip(python: Path, *words: str) -> None:
+    """Run pip with its progress shown; turn a failure into one line that says what to do."""
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", *words]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if done.returncode == 0:
+        return
+    log = done.stderr.lower()
+    if "no space left" in log or "errno 28" in log:
+        fail("the disk is full; free about 4 GB and run the command again")
+    if any(sign in log for sign in NETWORK_SIGNS):
+        fail("a package could not be downloaded; check the network and run the command again")
+    print(done.stderr, file=sys.stderr)
+    fail(f"pip failed (see above): {' '.join(command)}")
+
+
+def pinned_torch() -> str:
+    """Return the line of requirements.txt that pins torch."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith("torch=="))
+
+
+def would_bring_cuda(python: Path, torch: str) -> bool:
+    """Ask pip, without a download, whether its build of torch depends on CUDA packages."""
+    words = ["install", "--dry-run", "--quiet", "--no-deps", "--report", "-", torch]
+    report = subprocess.run([python, "-m", "pip", *words], capture_output=True, text=True)
+    if report.returncode != 0:
+        return False  # the installation itself will say why
+    chosen = json.loads(report.stdout)["install"]
+    needs = [need for item in chosen for need in item["metadata"].get("requires_dist", [])]
+    return any(need.startswith(("nvidia-", "cuda-")) for need in needs)
+
+
+def install_cpu_torch(python: Path, torch: str) -> None:
+    """Let uv, which knows where torch's CPU builds are, install the pinned one."""
+    pip(python, "install", "--quiet", "uv")
+    command = [str(python), "-m", "uv", "pip", "install", "--python", str(python)]
+    done = subprocess.run([*command, "--torch-backend", "cpu", torch])
+    if done.returncode != 0:
+        print("torch's CPU build could not be had; taking the larger CUDA build", file=sys.stderr)
+
+
+def main() -> None:
+    """Make the environment if it isn't there, then install into it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("environment", type=Path, help="a virtual environment; made if missing")
+    environment = parser.parse_args().environment
+    python = environment / "bin" / "python"
+    if not python.exists():
+        free = shutil.disk_usage(environment.resolve().parent).free
+        if free < DISK_NEEDED:
+            fail(f"{free / 1e9:.1f} GB of disk are free, about 4 GB are needed")
+        print(f"Making the environment {environment} (about 2 GB; a few minutes)", flush=True)
+        try:
+            venv.create(environment, with_pip=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            shutil.rmtree(environment, ignore_errors=True)
+            fail(f"the environment {environment} could not be made: {error}")
+    torch = pinned_torch()
+    if shutil.which("nvidia-smi") is None and would_bring_cuda(python, torch):
+        install_cpu_torch(python, torch)
+    requirements = str(ROOT / "requirements.txt")
+    pip(python, "install", "--progress-bar", "on", "--quiet", "-r", requirements)
+    pip(python, "install", "--quiet", "--no-deps", "--editable", str(ROOT))
+
+
+if __name__ == "__main__":
+    main()
