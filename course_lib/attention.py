@@ -1,0 +1,442 @@
+"""Attention: the formula, the article's class, and the standard multi-head layer.
+
+Taught in 'The mathematics of self-attention' and 'The SelfAttention class'. The formula is from
+Vaswani et al. (2017), 'Attention Is All You Need', section 3.2; rotary positions are from Su et
+al. (2021), 'RoFormer', section 3.2. A mask is true (or 1) where a query may attend to a key.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _expect(fine: bool, argument: str, expected: str, got: object) -> None:
+    """Raise ValueError that names the argument, what was expected and what came."""
+    if not fine:
+        raise ValueError(f"{argument}: expected {expected}, got {got}")
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        _expect(type(size) is int and size > 0, name, "a whole number above 0", repr(size))
+
+
+def _check_tensor(name: str, x: Tensor, axes: str, width: int | None = None) -> None:
+    """Check that ``x`` is a floating-point tensor with these axes, the last one ``width`` wide."""
+    expected = f"a floating-point tensor of shape {axes}"
+    _expect(isinstance(x, Tensor), name, expected, type(x).__name__)
+    _expect(x.is_floating_point(), name, expected, f"dtype {x.dtype}")
+    rank = axes.count(",") + 1
+    fits = x.dim() >= rank if axes.startswith("(...") else x.dim() == rank
+    _expect(fits, name, expected, f"shape {tuple(x.shape)}")
+    if width is not None:
+        _expect(x.shape[-1] == width, name, f"width {width} (last axis)", f"{x.shape[-1]}")
+
+
+def _check_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
+    _expect(isinstance(mask, Tensor), name, "a tensor", type(mask).__name__)
+    try:
+        fits = torch.broadcast_shapes(mask.shape, shape) == shape
+    except RuntimeError:
+        fits = False
+    _expect(fits, name, f"a shape that broadcasts to {tuple(shape)}", tuple(mask.shape))
+
+
+def _to_bool(name: str, mask: Tensor) -> Tensor:
+    """Return the mask as booleans; a mask of floats may be an additive one, so it is refused."""
+    expected = "booleans or integers (non-zero: may attend)"
+    _expect(not mask.is_floating_point(), name, expected, f"dtype {mask.dtype}")
+    return mask != 0
+
+
+def causal_mask(
+    query_len: int, key_len: int | None = None, device: torch.device | str | None = None
+) -> Tensor:
+    """Return the mask that keeps each query from later keys.
+
+    The last query sees all keys. So the mask is right when the queries are the newest part of a
+    sequence whose earlier keys are in a key-value cache.
+
+    Args:
+        query_len: number of queries T.
+        key_len: number of keys S; as many as queries by default.
+        device: where to make the mask.
+
+    Returns:
+        Booleans of shape (T, S), true where the query may attend to the key.
+
+    Raises:
+        ValueError: if a length is not a whole number above 0, or there are fewer keys than queries.
+    """
+    key_len = query_len if key_len is None else key_len
+    _check_sizes(query_len=query_len, key_len=key_len)
+    _expect(key_len >= query_len, "key_len", f"at least query_len={query_len}", key_len)
+    ones = torch.ones(query_len, key_len, dtype=torch.bool, device=device)
+    return ones.tril(key_len - query_len)
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Attend, step by step, and return the weights too (Vaswani et al. 2017, equation 1).
+
+    A query with nothing to attend to gives zeros, as in torch's own fused function.
+
+    Args:
+        query: (..., T, D).
+        key: (..., S, D).
+        value: (..., S, E); E is D in every layer of the course.
+        mask: booleans or integers that broadcast to (..., T, S), true where attention is allowed.
+        causal: keep each query from later keys; see :func:`causal_mask`.
+        scale: what the scores are multiplied by; 1/sqrt(D) by default.
+        dropout_p: share of weights that are set to zero at random.
+
+    Returns:
+        The output (..., T, E) and the weights (..., T, S).
+
+    Raises:
+        ValueError: if a shape, a length or a dtype doesn't fit; the message names the argument.
+    """
+    _check_tensor("query", query, "(..., T, D)")
+    _check_tensor("key", key, "(..., S, D)", width=query.shape[-1])
+    _check_tensor("value", value, "(..., S, E)")
+    length = f"as many rows as key has ({key.shape[-2]})"
+    _expect(value.shape[-2] == key.shape[-2], "value", length, value.shape[-2])
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = query @ key.transpose(-2, -1) * scale  # (..., T, S)
+    if mask is not None:
+        _check_mask("mask", mask, scores.shape)
+        mask = _to_bool("mask", mask)
+    if causal:
+        allowed = causal_mask(*scores.shape[-2:], device=scores.device)
+        mask = allowed if mask is None else mask & allowed
+    if mask is None:
+        weights = scores.softmax(dim=-1)
+    else:
+        weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)
+        weights = weights.masked_fill(~mask, 0.0)  # a row of -inf gives NaN, which this mends
+    weights = F.dropout(weights, dropout_p)
+    return weights @ value, weights
+
+
+def sinusoidal_positions(length: int, d_model: int, base: float = 10_000.0) -> Tensor:
+    """Return position vectors made of sines and cosines (Vaswani et al. 2017, section 3.5).
+
+    Args:
+        length: number of positions.
+        d_model: width of each vector; even.
+        base: the longest wavelength is 2π·base, in positions.
+
+    Returns:
+        (length, d_model); sines in the even columns, cosines in the odd ones.
+
+    Raises:
+        ValueError: if a size is not a whole number above 0, or the width is odd.
+    """
+    _check_sizes(length=length, d_model=d_model)
+    _expect(d_model % 2 == 0, "d_model", "an even number", d_model)
+    frequencies = base ** (-torch.arange(0, d_model, 2) / d_model)  # (d_model / 2,)
+    angles = torch.arange(length)[:, None] * frequencies  # (length, d_model / 2)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+
+
+def apply_rope(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
+    """Rotate queries or keys by their position (Su et al. 2021, section 3.2.2).
+
+    Entry i is paired with entry i + D/2, as in the weights of Llama and GPT-NeoX.
+
+    Args:
+        x: (..., T, D) with D even.
+        positions: (T,), whole numbers.
+        base: pair i turns by base^(-2i/D) radians per position.
+
+    Returns:
+        The same shape and dtype as ``x``.
+
+    Raises:
+        ValueError: if D is odd or there isn't one position per row.
+    """
+    _check_tensor("x", x, "(..., T, D)")
+    _expect(x.shape[-1] % 2 == 0, "x", "an even width (last axis)", x.shape[-1])
+    rows = tuple(x.shape[-2:-1])
+    _expect(tuple(positions.shape) == rows, "positions", f"shape {rows}", tuple(positions.shape))
+    half = x.shape[-1] // 2
+    # Angles in at least float32: far positions lose their place in half precision.
+    wide = torch.promote_types(x.dtype, torch.float32)
+    exponents = torch.arange(half, device=x.device, dtype=wide) / half
+    angles = positions.to(x.device, wide)[:, None] * base**-exponents  # (T, D / 2)
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x[..., :half], x[..., half:]
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
+class SelfAttention(nn.Module):
+    """The article's self-attention, number for number.
+
+    Unusual in it: every head uses the same three projections, the scores are divided by
+    sqrt(embed_size) rather than sqrt(head_dim), and nothing is causal unless the mask says so.
+    :class:`MultiHeadAttention` is the standard layer.
+
+    Args:
+        embed_size: width of the input and the output.
+        heads: number of heads; must divide ``embed_size``.
+
+    Raises:
+        ValueError: if a size is not a whole number above 0, or ``heads`` doesn't divide.
+    """
+
+    def __init__(self, embed_size: int, heads: int) -> None:
+        super().__init__()
+        _check_sizes(embed_size=embed_size, heads=heads)
+        if embed_size % heads:
+            raise ValueError(
+                "Embedding size needs to be divisible by heads: "
+                f"got embed_size={embed_size}, heads={heads}"
+            )
+        self.embed_size = embed_size
+        self.heads = heads
+        self.head_dim = embed_size // heads
+        self.values = nn.Linear(self.head_dim, self.head_dim, bias=False)
+        self.keys = nn.Linear(self.head_dim, self.head_dim, bias=False)
+        self.queries = nn.Linear(self.head_dim, self.head_dim, bias=False)
+        self.fc_out = nn.Linear(heads * self.head_dim, embed_size)
+
+    def forward(
+        self, values: Tensor, keys: Tensor, query: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Attend from each query to all keys that the mask allows.
+
+        Args:
+            values: (N, S, embed_size).
+            keys: (N, S, embed_size).
+            query: (N, T, embed_size).
+            mask: broadcasts to (N, heads, T, S); zero hides the key from the query. A query with
+                every key hidden gives the plain average of the values.
+
+        Returns:
+            (N, T, embed_size).
+
+        Raises:
+            ValueError: if a shape or a dtype doesn't fit; the message names the argument.
+        """
+        for name, x in {"values": values, "keys": keys, "query": query}.items():
+            _check_tensor(name, x, "(N, length, embed_size)", width=self.embed_size)
+            _expect(x.shape[0] == len(query), name, f"batch size {len(query)}", x.shape[0])
+        length = f"as many rows as keys has ({keys.shape[1]})"
+        _expect(values.shape[1] == keys.shape[1], "values", length, values.shape[1])
+        split = (self.heads, self.head_dim)
+        values = self.values(values.unflatten(-1, split))  # (N, S, H, D)
+        keys = self.keys(keys.unflatten(-1, split))  # (N, S, H, D)
+        queries = self.queries(query.unflatten(-1, split))  # (N, T, H, D)
+        energy = torch.einsum("nqhd,nkhd->nhqk", queries, keys)  # (N, H, T, S)
+        if mask is not None:
+            _check_mask("mask", mask, energy.shape)
+            # The article's -1e20 overflows float16; the dtype's own least number never does.
+            energy = energy.masked_fill(mask == 0, torch.finfo(energy.dtype).min)
+        attention = torch.softmax(energy / math.sqrt(self.embed_size), dim=-1)
+        out = torch.einsum("nhqk,nkhd->nqhd", attention, values)  # (N, T, H, D)
+        return self.fc_out(out.flatten(2))  # (N, T, embed_size)
+
+
+class KeyValueCache:
+    """Keys and values of the tokens so far, so that a new token computes only its own.
+
+    Memory for ``max_length`` tokens is taken at the first append.
+
+    Args:
+        max_length: how many tokens the cache can hold.
+
+    Raises:
+        ValueError: if ``max_length`` is not a whole number above 0.
+    """
+
+    def __init__(self, max_length: int) -> None:
+        _check_sizes(max_length=max_length)
+        self.max_length = max_length
+        self.length = 0
+        self._keys: Tensor | None = None
+        self._values: Tensor | None = None
+
+    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the newest tokens and return everything so far.
+
+        Args:
+            keys: (B, H, T, D), the newest T tokens.
+            values: (B, H, T, D).
+
+        Returns:
+            Keys and values of all tokens so far, each (B, H, length, D).
+
+        Raises:
+            ValueError: if the cache is full, or shape or dtype differ from what it holds.
+        """
+        _check_tensor("keys", keys, "(B, H, T, D)")
+        _expect(keys.shape == values.shape, "values", f"shape {tuple(keys.shape)}", values.shape)
+        batch, heads, new, width = keys.shape
+        if self._keys is None:
+            self._keys = keys.new_empty(batch, heads, self.max_length, width)
+            self._values = torch.empty_like(self._keys)
+        held = (*self._keys.shape[:2], width), self._keys.dtype
+        came = (batch, heads, self._keys.shape[3]), keys.dtype
+        _expect(held == came, "keys", f"batch, heads, width and dtype {held}", came)
+        end = self.length + new
+        room = f"at most {self.max_length - self.length} more tokens"
+        _expect(end <= self.max_length, "keys", room, new)
+        self._keys[:, :, self.length : end] = keys
+        self._values[:, :, self.length : end] = values
+        self.length = end
+        return self._keys[:, :, :end], self._values[:, :, :end]
+
+
+class MultiHeadAttention(nn.Module):
+    """The standard multi-head attention (Vaswani et al. 2017, section 3.2.2).
+
+    Args:
+        d_model: width of the input and the output.
+        n_heads: number of query heads; must divide ``d_model``.
+        n_kv_heads: number of key and value heads, each shared by n_heads / n_kv_heads query heads
+            (Ainslie et al. 2023); ``n_heads`` by default. Must divide ``n_heads``.
+        bias: whether the four projections have a bias.
+        dropout: share of attention weights that are dropped during training.
+        rope_base: base of the rotary positions; None for no positions.
+
+    Raises:
+        ValueError: if a size doesn't fit; the message names the argument.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        *,
+        n_kv_heads: int | None = None,
+        bias: bool = False,
+        dropout: float = 0.0,
+        rope_base: float | None = None,
+    ) -> None:
+        super().__init__()
+        n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
+        _check_sizes(d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
+        _expect(d_model % n_heads == 0, "n_heads", f"a divisor of d_model={d_model}", n_heads)
+        divisor = f"a divisor of n_heads={n_heads}"
+        _expect(n_heads % n_kv_heads == 0, "n_kv_heads", divisor, n_kv_heads)
+        _expect(0 <= dropout < 1, "dropout", "a share from 0 up to, not including, 1", dropout)
+        self.d_model = d_model
+        self.n_heads = n_heads
+        self.n_kv_heads = n_kv_heads
+        self.head_dim = d_model // n_heads
+        self.dropout = dropout
+        self.rope_base = rope_base
+        if rope_base is not None:
+            _expect(rope_base > 0, "rope_base", "a number above 0", rope_base)
+            even = "an even head_dim = d_model / n_heads for rotary positions"
+            _expect(self.head_dim % 2 == 0, "d_model", even, self.head_dim)
+        self.q_proj = nn.Linear(d_model, n_heads * self.head_dim, bias=bias)
+        self.k_proj = nn.Linear(d_model, n_kv_heads * self.head_dim, bias=bias)
+        self.v_proj = nn.Linear(d_model, n_kv_heads * self.head_dim, bias=bias)
+        self.out_proj = nn.Linear(n_heads * self.head_dim, d_model, bias=bias)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor | None = None,
+        value: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
+        causal: bool = False,
+        cache: KeyValueCache | None = None,
+        return_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Attend from ``query`` to ``key``; to itself if no key is given.
+
+        Args:
+            query: (B, T, d_model).
+            key: (B, S, d_model); ``query`` by default.
+            value: (B, S, d_model); ``key`` by default.
+            mask: booleans or integers that broadcast to (B, n_heads, T, S).
+            key_padding_mask: (B, S), true at real tokens, false at padding.
+            causal: keep each query from later keys; see :func:`causal_mask`.
+            cache: keys and values of earlier tokens; this call's are added to it, S counts both.
+            return_weights: also return the weights, computed step by step.
+
+        Returns:
+            The output (B, T, d_model); with ``return_weights`` also the weights
+            (B, n_heads, T, S). A query with nothing to attend to gives weights of zero.
+
+        Raises:
+            ValueError: if a shape or a dtype doesn't fit; the message names the argument.
+        """
+        key = query if key is None else key
+        value = key if value is None else value
+        for name, x in {"query": query, "key": key, "value": value}.items():
+            _check_tensor(name, x, "(B, length, d_model)", width=self.d_model)
+            _expect(x.shape[0] == len(query), name, f"batch size {len(query)}", x.shape[0])
+        length = f"as many rows as key has ({key.shape[1]})"
+        _expect(value.shape[1] == key.shape[1], "value", length, value.shape[1])
+
+        q = self._split(self.q_proj(query))  # (B, H, T, D)
+        k = self._split(self.k_proj(key))  # (B, H_kv, S, D)
+        v = self._split(self.v_proj(value))  # (B, H_kv, S, D)
+        if self.rope_base is not None:
+            start = 0 if cache is None else cache.length
+            positions = torch.arange(start, start + max(q.shape[2], k.shape[2]), device=q.device)
+            q = apply_rope(q, positions[: q.shape[2]], self.rope_base)
+            k = apply_rope(k, positions[: k.shape[2]], self.rope_base)
+        if cache is not None:
+            k, v = cache.append(k, v)
+        if self.n_kv_heads < self.n_heads:
+            k = k.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1)  # (B, H, S, D)
+            v = v.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1)  # (B, H, S, D)
+        allowed, causal = self._allowed(q, k, mask, key_padding_mask, causal)
+
+        dropout_p = self.dropout if self.training else 0.0
+        if return_weights:
+            out, weights = scaled_dot_product_attention(
+                q, k, v, allowed, causal=causal, dropout_p=dropout_p
+            )
+        else:
+            out = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=allowed, is_causal=causal, dropout_p=dropout_p
+            )
+        out = self.out_proj(out.transpose(1, 2).flatten(2))  # (B, T, d_model)
+        return (out, weights) if return_weights else out
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, H, T, D)
+
+    def _allowed(
+        self,
+        q: Tensor,
+        k: Tensor,
+        mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        causal: bool,
+    ) -> tuple[Tensor | None, bool]:
+        """Join all masks to one; leave ``causal`` to the kernel where it is the only one."""
+        shape = (*q.shape[:3], k.shape[2])  # (B, H, T, S)
+        query_len, key_len = shape[2:]
+        if mask is not None:
+            _check_mask("mask", mask, shape)
+            mask = _to_bool("mask", mask)
+        if key_padding_mask is not None:
+            wanted = (shape[0], key_len)
+            came = tuple(key_padding_mask.shape)
+            _expect(came == wanted, "key_padding_mask", f"shape {wanted}", came)
+            padding = _to_bool("key_padding_mask", key_padding_mask)[:, None, None]  # (B, 1, 1, S)
+            mask = padding if mask is None else mask & padding
+        # torch's own causal mask is aligned at the start: right only for as many keys as queries.
+        if causal and (mask is not None or query_len != key_len):
+            allowed = causal_mask(query_len, key_len, device=q.device)
+            mask = allowed if mask is None else mask & allowed
+            causal = False
+        return mask, causal
