@@ -28,8 +28,8 @@ def _check_tensor(name: str, x: Tensor, axes: str, width: int | None = None) -> 
     expected = f"a floating-point tensor of shape {axes}"
     _expect(isinstance(x, Tensor), name, expected, type(x).__name__)
     _expect(x.is_floating_point(), name, expected, f"dtype {x.dtype}")
-    rank = axes.count(",") + 1
-    fits = x.dim() >= rank if axes.startswith("(...") else x.dim() == rank
+    commas = axes.count(",")
+    fits = x.dim() >= commas if axes.startswith("(...") else x.dim() == commas + 1
     _expect(fits, name, expected, f"shape {tuple(x.shape)}")
     if width is not None:
         _expect(x.shape[-1] == width, name, f"width {width} (last axis)", f"{x.shape[-1]}")
