@@ -10,7 +10,7 @@ import pytest
 from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT, read_notebook
 
 sys.path.insert(0, str(ROOT / "tools"))
-from notebooks import KERNEL, install_source
+from notebooks import KERNEL, canonical_text, install_source
 
 TAGS = {
     "install",
@@ -42,8 +42,8 @@ def text_of(path) -> str:
 def test_file_is_in_canonical_form(path):
     notebook = read_notebook(path)
     nbformat.validate(notebook)
-    written = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    assert path.read_text(encoding="utf-8") == written, "`make notebooks` writes it"
+    written = path.read_text(encoding="utf-8")
+    assert written == canonical_text(notebook), "`make notebooks` writes it"
     assert notebook.metadata.kernelspec == KERNEL
     assert set(notebook.metadata) <= {"kernelspec", "language_info", "widgets"}
     ids = [cell.id for cell in notebook.cells]

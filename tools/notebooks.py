@@ -100,13 +100,14 @@ def keep_unrepeatable(notebook: nbformat.NotebookNode, old: nbformat.NotebookNod
             cell.outputs = before[cell.id].outputs
 
 
-def with_stable_widget_ids(text: str, notebook: nbformat.NotebookNode) -> str:
-    """Number the widgets' random ids in the order in which they were made."""
+def canonical_text(notebook: nbformat.NotebookNode) -> str:
+    """Return the file's text; widgets' random ids become numbers, in the order of their making."""
+    text = json.dumps(notebook)
     state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
     names = {model_id: f"{i:032x}" for i, model_id in enumerate(state)}
-    if not names:
-        return text
-    return re.sub("|".join(map(re.escape, names)), lambda match: names[match.group()], text)
+    if names:
+        text = re.sub("|".join(names), lambda match: names[match.group()], text)
+    return json.dumps(json.loads(text), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def run(path: Path, fresh: bool) -> tuple[float, float]:
@@ -131,8 +132,7 @@ def run(path: Path, fresh: bool) -> tuple[float, float]:
     if not fresh:
         keep_unrepeatable(notebook, committed(path))
     nbformat.validate(notebook)
-    text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    text = with_stable_widget_ids(text, notebook)
+    text = canonical_text(notebook)
     if text != path.read_text(encoding="utf-8"):
         path.write_text(text, encoding="utf-8")
     # The kernel is this process's only child; its peak is known once it has ended.
