@@ -18,7 +18,7 @@ def check(test: Callable[[Callable], None], answer: Callable) -> None:
     except NotImplementedError:
         verdict = "not written yet"
     except AssertionError as error:
-        verdict = f"not yet. {error}"
+        verdict = f"not yet. {' '.join(str(error).split())}"
     except Exception as error:  # whatever a learner's code raises is a verdict, not a crash
         verdict = f"not yet. {type(error).__name__}: {error}"
     else:

@@ -6,7 +6,8 @@ from course_lib.assignments import check
 
 
 def test_twice(twice):
-    assert twice(3) == 6, "twice(3) is 6"
+    if twice(3) != 6:
+        raise AssertionError("twice(3) is 6,\n  always")
 
 
 test_twice.__test__ = False  # an exercise's test, not pytest's
@@ -21,7 +22,7 @@ def unwritten(x):
     [
         (lambda x: 2 * x, "test_twice: passed"),
         (unwritten, "test_twice: not written yet"),
-        (lambda x: x, "test_twice: not yet. twice(3) is 6"),
+        (lambda x: x, "test_twice: not yet. twice(3) is 6, always"),
         (lambda: 0, "test_twice: not yet. TypeError: "),
     ],
 )

@@ -108,12 +108,6 @@ def test_code_cells_are_short(path):
     assert statistics.median(plain) <= 8
 
 
-def test_no_line_of_code_is_wider_than_a_page(path):
-    for cell in code_cells(path):
-        for line in cell.source.splitlines():
-            assert len(line) <= 88, line
-
-
 def test_every_picture_has_a_description(path):
     for cell in code_cells(path):
         pictures = [o for o in cell.outputs if "image/png" in o.get("data", {})]

@@ -55,7 +55,15 @@ def prepare(notebook: nbformat.NotebookNode) -> None:
         {"kernelspec": KERNEL, "language_info": {"file_extension": ".py", "name": "python"}}
     )
     for cell in notebook.cells:
-        for noise in ("execution", "collapsed", "scrolled", "outputId", "executionInfo", "id"):
+        for noise in (
+            "execution",
+            "collapsed",
+            "scrolled",
+            "outputId",
+            "executionInfo",
+            "id",
+            "lines_to_next_cell",
+        ):
             cell.metadata.pop(noise, None)
         if tagged(cell, "solution"):  # folded in Colab and in JupyterLab
             cell.metadata["cellView"] = "form"
