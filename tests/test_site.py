@@ -167,13 +167,13 @@ def test_a_jupyter_slider_moves_its_figure_without_a_kernel(visit, browser):
         page.goto((SITE / f"{name}.html").as_uri())
         handle = page.locator(".widget-slider .noUi-handle, .jupyter-widgets [role=slider]").first
         handle.wait_for(timeout=30_000)
-        page.wait_for_function(
-            "() => document.querySelectorAll('.jupyter-widgets img').length > 1", timeout=30_000
-        )
         seen = """() => [...document.querySelectorAll('.jupyter-widgets img')]
-            .findIndex(i => i.getBoundingClientRect().width > 0 && i.checkVisibility())"""
+            .filter(i => i.checkVisibility()).map(i => i.alt).join()"""
+        page.wait_for_function(f"() => ({seen})() !== ''", timeout=30_000)
         first = page.evaluate(seen)
         handle.focus()
         page.keyboard.press("ArrowRight")
-        page.wait_for_function(f"() => ({seen})() !== {first}", timeout=5_000)
+        page.wait_for_function(
+            "([seen, first]) => eval(seen)() !== first", arg=[seen, first], timeout=5_000
+        )
         page.close()

@@ -10,3 +10,8 @@ new MutationObserver(() => {
     if (label) handle.setAttribute("aria-label", label.textContent);
   }
 }).observe(document.documentElement, { childList: true, subtree: true });
+
+// The manager asks MathJax 2 to typeset a widget's text; the book has MathJax 3.
+window.addEventListener("load", () => {
+  if (window.MathJax) window.MathJax.Hub = { Queue() {} };
+});
