@@ -51,6 +51,17 @@ def _to_bool(name: str, mask: Tensor) -> Tensor:
     return mask != 0
 
 
+def _check_inputs(axes: str, width: int, **inputs: Tensor) -> None:
+    """Check the inputs of a layer, given in the order query, key, value."""
+    for name, x in inputs.items():
+        _check_tensor(name, x, axes, width)
+    (_, query), (key_name, key), (value_name, value) = inputs.items()
+    for name, x in ((key_name, key), (value_name, value)):
+        _expect(len(x) == len(query), name, f"batch size {len(query)}", len(x))
+    length = f"as many rows as {key_name} has ({key.shape[1]})"
+    _expect(value.shape[1] == key.shape[1], value_name, length, value.shape[1])
+
+
 def causal_mask(
     query_len: int, key_len: int | None = None, device: torch.device | str | None = None
 ) -> Tensor:
@@ -228,11 +239,8 @@ class SelfAttention(nn.Module):
         Raises:
             ValueError: if a shape or a dtype doesn't fit; the message names the argument.
         """
-        for name, x in {"values": values, "keys": keys, "query": query}.items():
-            _check_tensor(name, x, "(N, length, embed_size)", width=self.embed_size)
-            _expect(x.shape[0] == len(query), name, f"batch size {len(query)}", x.shape[0])
-        length = f"as many rows as keys has ({keys.shape[1]})"
-        _expect(values.shape[1] == keys.shape[1], "values", length, values.shape[1])
+        axes = "(N, length, embed_size)"
+        _check_inputs(axes, self.embed_size, query=query, keys=keys, values=values)
         split = (self.heads, self.head_dim)
         values = self.values(values.unflatten(-1, split))  # (N, S, H, D)
         keys = self.keys(keys.unflatten(-1, split))  # (N, S, H, D)
@@ -280,7 +288,8 @@ class KeyValueCache:
             ValueError: if the cache is full, or shape or dtype differ from what it holds.
         """
         _check_tensor("keys", keys, "(B, H, T, D)")
-        _expect(keys.shape == values.shape, "values", f"shape {tuple(keys.shape)}", values.shape)
+        shape = tuple(keys.shape)
+        _expect(values.shape == shape, "values", f"shape {shape}", tuple(values.shape))
         batch, heads, new, width = keys.shape
         if self._keys is None:
             self._keys = keys.new_empty(batch, heads, self.max_length, width)
@@ -378,12 +387,8 @@ class MultiHeadAttention(nn.Module):
         """
         key = query if key is None else key
         value = key if value is None else value
-        for name, x in {"query": query, "key": key, "value": value}.items():
-            _check_tensor(name, x, "(B, length, d_model)", width=self.d_model)
-            _expect(x.shape[0] == len(query), name, f"batch size {len(query)}", x.shape[0])
-        length = f"as many rows as key has ({key.shape[1]})"
-        _expect(value.shape[1] == key.shape[1], "value", length, value.shape[1])
-
+        axes = "(B, length, d_model)"
+        _check_inputs(axes, self.d_model, query=query, key=key, value=value)
         q = self._split(self.q_proj(query))  # (B, H, T, D)
         k = self._split(self.k_proj(key))  # (B, H_kv, S, D)
         v = self._split(self.v_proj(value))  # (B, H_kv, S, D)

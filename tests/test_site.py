@@ -173,7 +173,5 @@ def test_a_jupyter_slider_moves_its_figure_without_a_kernel(visit, browser):
         first = page.evaluate(seen)
         handle.focus()
         page.keyboard.press("ArrowRight")
-        page.wait_for_function(
-            "([seen, first]) => eval(seen)() !== first", arg=[seen, first], timeout=5_000
-        )
+        page.wait_for_function(f"first => ({seen})() !== first", arg=first, timeout=5_000)
         page.close()
