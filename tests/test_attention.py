@@ -132,6 +132,8 @@ def test_rope_keeps_dtype_and_length(dtype):
     x = torch.randn(2, 5, 8).to(dtype)
     got = apply_rope(x, torch.arange(1000, 1005))
     assert got.dtype == dtype
+    exact = apply_rope(x.double(), torch.arange(1000, 1005))
+    torch.testing.assert_close(got.double(), exact, atol=0.03, rtol=0)
     torch.testing.assert_close(
         got.float().norm(dim=-1), x.float().norm(dim=-1), atol=0.05, rtol=0.01
     )
@@ -266,6 +268,20 @@ def test_layer_without_rope_ignores_order_and_with_it_does_not(dtype):
     close(plain(x[:, order]), plain(x)[:, order], dtype)
     placed = MultiHeadAttention(16, 4, rope_base=10_000.0).to(dtype)
     assert (placed(x[:, order]) - placed(x)[:, order]).abs().max() > 1e-3
+
+
+@BOTH
+@pytest.mark.parametrize("n_kv_heads", [2, 1])
+def test_grouped_layer_equals_a_full_one_with_each_key_head_repeated(dtype, n_kv_heads):
+    grouped = MultiHeadAttention(16, 4, n_kv_heads=n_kv_heads).to(dtype)
+    full = MultiHeadAttention(16, 4).to(dtype)
+    weights = grouped.state_dict()
+    for name in ("k_proj.weight", "v_proj.weight"):
+        heads = weights[name].split(4)  # one per key head
+        weights[name] = torch.cat([h for h in heads for _ in range(4 // n_kv_heads)])
+    full.load_state_dict(weights)
+    x = torch.randn(2, 5, 16, dtype=dtype)
+    close(grouped(x), full(x), dtype)
 
 
 @pytest.mark.parametrize("return_weights", [False, True])
