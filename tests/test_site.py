@@ -29,6 +29,8 @@ IMAGES = """() => [...document.querySelectorAll('article img')].map(
     i => ({src: i.src.slice(0, 120), alt: i.alt, loaded: i.complete && i.naturalWidth > 0}))"""
 # docutils gives a bibliography's entries a role that this rule doesn't know.
 WITHIN = {"exclude": [[".citation-list"]]}
+WIDGETS_ARE_THERE = """() => document.querySelector('.jupyter-widgets img')
+    || !document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]')"""
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 IDS = "() => [...document.querySelectorAll('[id]')].map(e => e.id)"
 
@@ -59,7 +61,7 @@ def visit(browser):
         )
         page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
         page.evaluate("() => window.MathJax?.startup?.promise")
-        page.wait_for_load_state("networkidle")
+        page.wait_for_function(WIDGETS_ARE_THERE, timeout=60_000)
         # Figures are loaded when scrolled to.
         page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
         page.wait_for_function("() => [...document.images].every(i => i.complete)")
