@@ -74,16 +74,19 @@ def frames(
     display(bundle, raw=True)
 
 
-def attention_explorer(tokens: Sequence[str], queries: Tensor, keys: Tensor) -> HTML:
+def attention_explorer(
+    tokens: Sequence[str], queries: Tensor, keys: Tensor, *, asking: int = 0
+) -> HTML:
     """Let the reader pick a token and move the scale, and see where its weights come from.
 
     Args:
         tokens: T words.
         queries: (T, D).
         keys: (T, D).
+        asking: the token whose weights are shown first.
 
     Returns:
-        A self-contained figure that opens at the last token and scale 1/sqrt(D).
+        A self-contained figure that opens at scale 1/sqrt(D).
 
     Raises:
         ValueError: if the tensors don't have one row per token and one width.
@@ -97,6 +100,7 @@ def attention_explorer(tokens: Sequence[str], queries: Tensor, keys: Tensor) -> 
         "tokens": list(tokens),
         "dots": [[round(dot, 4) for dot in row] for row in dots.tolist()],
         "headDim": shape[1],
+        "asking": asking,
     }
     # An escaped "<" can't end the script that holds the data.
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
