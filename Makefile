@@ -40,9 +40,10 @@ serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000
 clean:  ## remove what was built (not the environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 
-# A message where a page could not be built, not a stale page.
+# After a failure nothing is kept: Sphinx would not repeat the warnings of pages that it has read.
 $(SITE): $(READY) $(SOURCES)
-	$(ENVIRONMENT)/bin/jupyter-book build -n -W --keep-going -q .
+	@$(ENVIRONMENT)/bin/jupyter-book build -n -W --keep-going -q . || \
+		{ rm -rf _build/html _build/.doctrees; echo "make: the book was not built; the reason is above"; exit 1; }
 	@touch $@
 
 $(READY): requirements.txt pyproject.toml tools/setup_environment.py

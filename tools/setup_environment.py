@@ -21,6 +21,15 @@ def fail(message: str) -> None:
     sys.exit(f"make: {message}")
 
 
+def check_version(python: str) -> None:
+    """Stop if this Python is too old for the course."""
+    code = "import platform, sys; print(platform.python_version(), sys.version_info >= (3, 11))"
+    found = subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.split()
+    if found[1:] != ["True"]:
+        version = found[0] if found else "no version"
+        fail(f"Python 3.11 or later is needed; {python} is {version}")
+
+
 def pip(python: Path, *words: str) -> None:
     """Run pip with its progress shown; turn a failure into one line that says what to do."""
     command = [str(python), "-m", "pip", "--disable-pip-version-check", *words]
@@ -67,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("environment", type=Path, help="a virtual environment; made if missing")
     environment = parser.parse_args().environment
+    check_version(sys.executable)
     python = environment / "bin" / "python"
     if not python.exists():
         free = shutil.disk_usage(environment.resolve().parent).free
@@ -78,6 +88,7 @@ def main() -> None:
         except (OSError, subprocess.CalledProcessError) as error:
             shutil.rmtree(environment, ignore_errors=True)
             fail(f"the environment {environment} could not be made: {error}")
+    check_version(str(python))
     torch = pinned_torch()
     if shutil.which("nvidia-smi") is None and would_bring_cuda(python, torch):
         install_cpu_torch(python, torch)
