@@ -42,6 +42,7 @@ clean:  ## remove what was built (not the environment)
 
 # After a failure nothing is kept: Sphinx would not repeat the warnings of pages that it has read.
 $(SITE): $(READY) $(SOURCES)
+	@$(RUN) book/_ext/offline.py
 	@$(ENVIRONMENT)/bin/jupyter-book build -n -W --keep-going -q . || \
 		{ rm -rf _build/html _build/.doctrees; echo "make: the book was not built; the reason is above"; exit 1; }
 	@touch $@

@@ -7,6 +7,7 @@ version, checked against a fixed hash, and copied into the book. Nothing of them
 import base64
 import hashlib
 import shutil
+import sys
 import tarfile
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def fetch(package: str, version: str, sha512: str, folder: Path) -> Path:
         )
         if done.returncode != 0 or not archive.exists():
             raise ExtensionError(
-                f"could not fetch {package} {version} with npm; check the network and run again"
-                f" ({done.stderr.strip().splitlines()[-1:]})"
+                f"{package} {version} could not be downloaded with npm; "
+                "check the network and run the command again"
             )
     found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != sha512:
@@ -71,9 +72,9 @@ def fetch(package: str, version: str, sha512: str, folder: Path) -> Path:
     return archive
 
 
-def vendor(app: Sphinx, config: Config) -> None:
-    """Unpack what the pages load and add it to the book's static files."""
-    home = Path(app.srcdir) / "_build" / "vendor"
+def vendor(root: Path) -> Path:
+    """Return the folder with what the pages load, fetched and unpacked if it isn't there yet."""
+    home = root / "_build" / "vendor"
     static = home / "static"
     stamp = home / "complete.txt"
     wanted = repr(PACKAGES)
@@ -89,12 +90,24 @@ def vendor(app: Sphinx, config: Config) -> None:
                 (shutil.copytree if source.is_dir() else shutil.copy)(source, goal)
             shutil.rmtree(home / "unpacked")
         stamp.write_text(wanted)
-    config.html_static_path.append(str(static))
-    # What Jupyter Book's own settings can't say: no second search box, and a link to the source.
+    return static
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Add to the settings what needs more than ``_config.yml`` can say."""
+    config.html_static_path.append(str(vendor(Path(app.srcdir))))
+    # No second search box, and a link to the source.
     config.html_theme_options.update(navbar_persistent=[], use_source_button=True)
 
 
 def setup(app: Sphinx) -> dict:
     """Register with Sphinx."""
-    app.connect("config-inited", vendor)
+    app.connect("config-inited", configure)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":  # ahead of the build, so that a missing network is said in one line
+    try:
+        vendor(Path(__file__).resolve().parent.parent.parent)
+    except ExtensionError as error:
+        sys.exit(f"make: {error}")
