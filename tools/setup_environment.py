@@ -48,7 +48,7 @@ def pip(python: Path, *words: str) -> None:
 def pinned_torch() -> str:
     """Return the line of requirements.txt that pins torch."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    return next(line for line in lines if line.startswith("torch=="))
+    return next(line.split()[0] for line in lines if line.startswith("torch=="))
 
 
 def would_bring_cuda(python: Path, torch: str) -> bool:
