@@ -245,9 +245,9 @@ def load_film_reviews(source: str = "imdb") -> list[Review]:
 def load_misspellings() -> dict[str, list[str]]:
     """Return misspelling to its corrections, the likeliest first."""
     (text,) = read("misspellings", "codespell_lib/data/dictionary.txt").values()
-    pairs = (line.split("->", 1) for line in text.splitlines() if "->" in line)
+    pairs = (line.split("->") for line in text.splitlines())
     return {
-        wrong: [word.strip() for word in right.split(",") if word.strip()] for wrong, right in pairs
+        wrong: [word.strip() for word in right.rstrip(",").split(",")] for wrong, right in pairs
     }
 
 

@@ -196,6 +196,8 @@ def test_corpora_are_pinned():
 def test_plays_are_38_with_their_words():
     plays = data.load_plays()
     assert len(plays) == 38
+    assert sum(map(len, plays.values())) == 5_318_730
+    assert sum(len(play.split()) for play in plays.values()) == 903_310
     assert plays["hamlet"].startswith("# Hamlet\n")
     assert "To be, or not to be: that is the question" in plays["hamlet"]
 
@@ -212,18 +214,21 @@ def test_film_reviews_are_balanced():
 def test_misspellings_have_corrections():
     found = data.load_misspellings()
     assert found["recieve"] == ["receive"]
-    assert len(found) > 50_000
-    assert all(found.values())
+    assert len(found) == 64_980
+    assert found["abandonin"] == ["abandoning", "abandon in"]
+    assert all(word for words in found.values() for word in words)
 
 
 def test_pronunciations_make_homophones():
     found = data.load_pronunciations()
     assert set(found["their"]) & set(found["there"])
     assert len(found["read"]) == 2
+    assert len(found) == 126_052
 
 
 def test_chinese_reviews_have_both_labels():
     reviews = data.load_chinese_reviews()
     assert {review.label for review in reviews} == {0, 1}
-    assert len(reviews) > 30_000
+    assert len(reviews) == 35_123
+    assert len({review.text for review in reviews}) == 35_123 - 17_713
     assert sum("\u4e00" <= c <= "\u9fff" for c in reviews[0].text) > 5

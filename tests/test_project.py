@@ -5,6 +5,8 @@ import subprocess
 
 from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT
 
+from course_lib.data import CORPORA
+
 
 def tracked_files() -> list[str]:
     listed = subprocess.run(
@@ -75,3 +77,14 @@ def test_requirements_are_pinned_exactly():
         line = line.split("#")[0].strip()
         if line:
             assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[\w+\])?==[\w.]+", line), line
+
+
+def test_every_corpus_has_a_card_with_its_version_and_size():
+    text = (ROOT / "book" / "data.md").read_text(encoding="utf-8")
+    cards = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n?)*)", text, re.M))
+    assert list(cards) == list(CORPORA)
+    for name, corpus in CORPORA.items():
+        assert f"package {corpus.package.replace('==', ' ')}," in cards[name], name
+        assert f"{corpus.megabytes} MB packed" in cards[name], name
+        for field in ("What it is", "Source", "Size", "Splits", "Known faults", "Personal data"):
+            assert f"**{field}:**" in cards[name], (name, field)
