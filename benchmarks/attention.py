@@ -6,7 +6,6 @@ that it holds although the machine's speed drifts.
 
 import argparse
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own messages a
 
 import matplotlib.pyplot as plt
 import torch
+from common import positive, processor
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
@@ -93,22 +93,8 @@ def peak_megabytes(step: Callable, x: torch.Tensor) -> float:
 
 def machine(device: str) -> str:
     """Return one line that says where the figures are from."""
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor()
-    info = Path("/proc/cpuinfo")
-    if device == "cpu" and info.exists():
-        models = [s for s in info.read_text().splitlines() if s.startswith("model name")]
-        name = models[0].split(":")[1].strip() if models else name
-    return (
-        f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}, float32, seed 0"
-    )
-
-
-def positive(text: str) -> int:
-    """Parse a whole number above 0."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}, float32, seed 0"
 
 
 def main() -> None:

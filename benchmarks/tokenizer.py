@@ -5,7 +5,6 @@ Rust; ours is Python. The ratio says what that costs.
 """
 
 import argparse
-import os
 import platform
 import resource
 import statistics
@@ -15,6 +14,7 @@ from collections.abc import Callable
 
 import tiktoken
 import tokenizers
+from common import positive, processor
 from tokenizers import models, pre_tokenizers, trainers
 
 from course_lib.data import load_plays
@@ -28,13 +28,6 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def positive(text: str) -> int:
-    """Parse a whole number above 0."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -45,7 +38,7 @@ def main() -> None:
         parser.error(f"--vocab-size: expected at least 256 (the bytes), got {args.vocab_size}")
     text = "\n".join(load_plays().values())
     size = len(text.encode()) / 1e6
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"{processor()}, Python {platform.python_version()}")
     print(f"{size:.2f} MB of text, vocabulary {args.vocab_size}; median (min-max)\n")
 
     ours = BPETokenizer.train(text, args.vocab_size)

@@ -1,0 +1,22 @@
+"""What the benchmarks share."""
+
+import argparse
+import os
+import platform
+from pathlib import Path
+
+
+def positive(text: str) -> int:
+    """Parse a whole number above 0."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def processor() -> str:
+    """Return the processor's name and its number of cores."""
+    name, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if info.exists():
+        models = [s for s in info.read_text().splitlines() if s.startswith("model name")]
+        name = models[0].split(":")[1].strip() if models else name
+    return f"{name}, {os.cpu_count()} cores"
