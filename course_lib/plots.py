@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from cycler import cycler
 from matplotlib.axes import Axes
+from torch import Tensor
 
 # The palette of Okabe and Ito (2008), told apart with any color vision; the dark ones first.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -33,7 +35,7 @@ def use_course_style() -> None:
 
 
 def attention_map(
-    weights: np.ndarray,
+    weights: Tensor | np.ndarray,
     queries: Sequence[str],
     keys: Sequence[str],
     *,
@@ -43,7 +45,7 @@ def attention_map(
     """Draw attention weights as a grid: a row for each query, a column for each key.
 
     Args:
-        weights: (T, S), each between 0 and 1; an array, or a tensor that needs no gradient.
+        weights: (T, S), each between 0 and 1; of any floating-point type, on any device.
         queries: T labels.
         keys: S labels.
         ax: where to draw; a new figure by default.
@@ -55,7 +57,7 @@ def attention_map(
     Raises:
         ValueError: if the labels don't fit the weights.
     """
-    weights = np.asarray(weights)
+    weights = torch.as_tensor(weights).detach().cpu().double().numpy()
     if weights.shape != (len(queries), len(keys)):
         raise ValueError(
             f"weights: expected shape {(len(queries), len(keys))} (queries, keys), "

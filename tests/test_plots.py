@@ -1,0 +1,63 @@
+"""Figures: their style, and what an attention map shows."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from course_lib import plots
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_style_can_be_read_on_a_phone_and_in_the_dark():
+    with plt.rc_context():
+        plots.use_course_style()
+        assert plt.rcParams["figure.facecolor"] == plt.rcParams["savefig.facecolor"] == "white"
+        _, ax = plt.subplots()
+        ax.set(xlabel="x")
+        texts = [ax.xaxis.label, ax.title, *ax.get_xticklabels(), *ax.legend([], []).get_texts()]
+        assert min(text.get_size() for text in texts) >= 10
+
+
+def test_lines_differ_in_color_and_in_stroke():
+    with plt.rc_context():
+        plots.use_course_style()
+        cycle = list(plt.rcParams["axes.prop_cycle"])
+    for kind in ("color", "linestyle"):
+        assert len({str(style[kind]) for style in cycle}) == len(cycle)
+
+
+def test_attention_map_draws_every_weight_and_label():
+    ax = plots.attention_map(torch.eye(2), ["a", "b"], ["c", "d"], title="T")
+    assert [text.get_text() for text in ax.texts] == ["1.00", "0.00", "0.00", "1.00"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["c", "d"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_attention_map_says_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"weights: expected shape \(1, 2\) .*, got \(2, 2\)"):
+        plots.attention_map(torch.eye(2), ["a"], ["c", "d"])
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        np.eye(2),
+        torch.eye(2, requires_grad=True),
+        torch.eye(2, dtype=torch.bfloat16),
+    ],
+    ids=["numpy", "gradient", "bfloat16"],
+)
+def test_attention_map_takes_any_kind_of_weights(weights):
+    ax = plots.attention_map(weights, ["a", "b"], ["c", "d"])
+    np.testing.assert_array_equal(ax.images[0].get_array(), np.eye(2))
+
+
+def test_large_attention_map_has_no_numbers_in_its_cells():
+    labels = [str(i) for i in range(9)]
+    assert not plots.attention_map(np.eye(9), labels, labels).texts
