@@ -9,6 +9,7 @@ import hashlib
 import html
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 
@@ -86,24 +87,47 @@ def attention_explorer(
         asking: the token whose weights are shown first.
 
     Returns:
-        A self-contained figure that opens at scale 1/sqrt(D).
+        A self-contained figure that opens at scale 1/sqrt(D). Its first state is written here, so
+        that the weights are there where no script runs.
 
     Raises:
-        ValueError: if the tensors don't have one row per token and one width.
+        ValueError: if the tensors don't have one row per token and one width, or no token is at
+            ``asking``.
     """
     shape = (len(tokens), queries.shape[-1])
     for name, x in {"queries": queries, "keys": keys}.items():
         if tuple(x.shape) != shape:
             raise ValueError(f"{name}: expected shape {shape}, got {tuple(x.shape)}")
-    dots = torch.as_tensor(queries @ keys.T, dtype=torch.float64)  # (T, T)
+    if asking not in range(len(tokens)):
+        raise ValueError(f"asking: expected a place from 0 to {len(tokens) - 1}, got {asking}")
+    dots = torch.as_tensor(queries @ keys.T, dtype=torch.float64).round(decimals=4)  # (T, T)
     data = {
         "tokens": list(tokens),
-        "dots": [[round(dot, 4) for dot in row] for row in dots.tolist()],
+        "dots": dots.tolist(),
         "headDim": shape[1],
         "asking": asking,
     }
+    scores = dots[asking] / shape[1] ** 0.5  # (T,)
+    powers = (scores - scores.max()).exp()
+    columns = dots[asking], scores, powers, powers / powers.sum()
     # An escaped "<" can't end the script that holds the data.
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    page = (files("course_lib") / "attention_explorer.html").read_text(encoding="utf-8")
     name = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return HTML(page.replace("FIGURE_ID", f"attention-explorer-{name}").replace("DATA", text))
+    parts = {
+        "FIGURE_ID": f"attention-explorer-{name}",
+        "FIGURE_DATA": text,
+        "FIRST_QUERY": html.escape(tokens[asking]),
+        "FIRST_ROWS": "".join(map(_row, tokens, *(column.tolist() for column in columns))),
+    }
+    page = (files("course_lib") / "attention_explorer.html").read_text(encoding="utf-8")
+    # All at once: a token may be called like a placeholder.
+    return HTML(re.sub("|".join(parts), lambda match: parts[match.group()], page))
+
+
+def _row(token: str, dot: float, score: float, power: float, weight: float) -> str:
+    """Return a row of the explorer's table, as its script writes it."""
+    return (
+        f'<tr><th scope="row">{html.escape(token)}</th><td>{dot:.2f}</td><td>{score:.2f}</td>'
+        f"<td>{power:.3f}</td><td>{weight:.3f}</td>"
+        f'<td class="bar"><span style="width: {100 * weight:.3f}%"></span></td></tr>'
+    )

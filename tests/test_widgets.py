@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from course_lib import plots, widgets
+from course_lib import widgets
 from course_lib.attention import scaled_dot_product_attention
 
 TOKENS = ["the", "cat", "</script><b>"]
@@ -40,6 +40,13 @@ def test_frames_hold_a_described_picture_for_each_value(displayed):
     for value, page in zip((1, 2, 3), stack.children, strict=True):
         assert f'alt="A line to &lt;{value}&gt;"' in page.value
     assert plt.get_fignums() == [], "figures are closed"
+    links = [
+        w
+        for w in ipywidgets.widgets.widget._instances.values()
+        if isinstance(w, ipywidgets.Widget) and w._model_name == "LinkModel"
+    ]
+    ends = [(link.source, link.target) for link in links]
+    assert ((slider, "index"), (stack, "selected_index")) in ends, "it moves without a kernel"
 
 
 def test_frames_need_two_values():
@@ -70,19 +77,59 @@ def test_explorer_names_the_tensor_that_does_not_fit(name):
         widgets.attention_explorer(TOKENS, **tensors)
 
 
+def test_explorer_names_the_place_that_is_not_there():
+    with pytest.raises(ValueError, match="asking: expected a place from 0 to 2, got 3"):
+        widgets.attention_explorer(TOKENS, QUERIES, KEYS, asking=3)
+
+
+def test_explorer_takes_a_token_that_is_called_like_a_placeholder():
+    page = widgets.attention_explorer(["FIGURE_DATA", "FIRST_ROWS", "a"], QUERIES, KEYS).data
+    assert page.count('"tokens"') == 1
+    assert '<th scope="row">FIRST_ROWS</th>' in page
+
+
+def test_explorer_shows_the_same_first_weights_without_a_script(browser):
+    html = widgets.attention_explorer(TOKENS, QUERIES, KEYS, asking=1).data
+    shown = []
+    for script in (False, True):
+        context = browser.new_context(java_script_enabled=script)
+        page = context.new_page()
+        page.set_content(html)
+        shown.append(page.locator("tbody tr").all_text_contents())
+        for role in ("slider", "group"):
+            assert page.get_by_role(role).count() == script, "what can't work is not shown"
+        context.close()
+    assert shown[0] == shown[1]
+    assert len(shown[0]) == len(TOKENS)
+
+
+def test_explorer_scales_exactly_at_its_marks(browser):
+    """A slider's step is too coarse for 1/sqrt(4): 8 times 0.5 would be shown as 4.01."""
+    page = browser.new_page()
+    page.set_content(widgets.attention_explorer(["a"], 8 * torch.eye(1, 4), torch.eye(1, 4)).data)
+    scaled = page.locator("tbody td:nth-child(3)")
+    assert scaled.text_content() == "4.00"
+    for key, expected in (("ArrowRight", "4.10"), ("ArrowLeft", "4.00")):
+        page.get_by_role("slider").press(key)
+        assert scaled.text_content() == expected
+    page.get_by_role("button", name="1 (no scale)").click()
+    assert scaled.text_content() == "8.00"
+    page.close()
+
+
 def test_explorer_computes_the_weights_of_course_lib(browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
     page.set_content(widgets.attention_explorer(TOKENS, QUERIES, KEYS, asking=2).data)
 
     def weights():
-        cells = page.locator("tbody tr td:nth-child(4)").all_text_contents()
+        cells = page.locator("tbody tr td:nth-child(5)").all_text_contents()
         return torch.tensor([float(cell) for cell in cells])
 
     def expected(token, scale):
         return scaled_dot_product_attention(QUERIES, KEYS, KEYS, scale=scale)[1][token]
 
     def agree(token, scale):
-        torch.testing.assert_close(weights(), expected(token, scale), atol=2e-3, rtol=0)
+        torch.testing.assert_close(weights(), expected(token, scale), atol=6e-4, rtol=0)
 
     agree(2, 1 / math.sqrt(4))
     assert page.locator("tbody th").all_text_contents() == TOKENS
@@ -94,18 +141,6 @@ def test_explorer_computes_the_weights_of_course_lib(browser):
     page.get_by_role("slider").focus()
     page.keyboard.press("Home")
     agree(1, 0.01)
-    assert "takes" in page.locator("[aria-live]").text_content()
+    share = f"{100 * expected(1, 0.01).max():.0f} %"
+    assert f"takes {share} from" in page.locator("[aria-live]").text_content()
     page.close()
-
-
-def test_attention_map_draws_every_weight_and_label():
-    ax = plots.attention_map(torch.eye(2), ["a", "b"], ["c", "d"], title="T")
-    assert [text.get_text() for text in ax.texts] == ["1.00", "0.00", "0.00", "1.00"]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["c", "d"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
-    plt.close("all")
-
-
-def test_attention_map_says_what_does_not_fit():
-    with pytest.raises(ValueError, match=r"weights: expected shape \(1, 2\) .*, got \(2, 2\)"):
-        plots.attention_map(torch.eye(2), ["a"], ["c", "d"])
