@@ -177,3 +177,11 @@ def test_a_jupyter_slider_moves_its_figure_without_a_kernel(visit, browser):
         page.keyboard.press("ArrowRight")
         page.wait_for_function(f"first => ({seen})() !== first", arg=first, timeout=5_000)
         page.close()
+
+
+def test_the_attention_explorer_s_bars_have_room_on_a_phone(visit, browser):
+    """In the page, not by itself: the theme's fonts and margins take their part of the width."""
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.goto((SITE / "notebooks" / "self_attention_mathematics.html").as_uri())
+    assert page.locator(".attention-explorer td.bar").first.bounding_box()["width"] >= 50
+    page.close()
