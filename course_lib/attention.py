@@ -32,7 +32,7 @@ def _check_tensor(name: str, x: Tensor, axes: str, width: int | None = None) -> 
     fits = x.dim() >= commas if axes.startswith("(...") else x.dim() == commas + 1
     _expect(fits, name, expected, f"shape {tuple(x.shape)}")
     if width is not None:
-        _expect(x.shape[-1] == width, name, f"width {width} (last axis)", f"{x.shape[-1]}")
+        _expect(x.shape[-1] == width, name, f"width {width} (last axis)", x.shape[-1])
 
 
 def _check_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
@@ -294,8 +294,8 @@ class KeyValueCache:
         if self._keys is None:
             self._keys = keys.new_empty(batch, heads, self.max_length, width)
             self._values = torch.empty_like(self._keys)
-        held = (*self._keys.shape[:2], width), self._keys.dtype
-        came = (batch, heads, self._keys.shape[3]), keys.dtype
+        held = (*self._keys.shape[:2], self._keys.shape[3]), self._keys.dtype
+        came = (batch, heads, width), keys.dtype
         _expect(held == came, "keys", f"batch, heads, width and dtype {held}", came)
         end = self.length + new
         room = f"at most {self.max_length - self.length} more tokens"

@@ -401,6 +401,10 @@ def filled_cache():
             ["keys", "(1, 2, 4)", "(2, 2, 4)"],
         ),
         (
+            lambda: filled_cache().append(torch.zeros(1, 2, 1, 6), torch.zeros(1, 2, 1, 6)),
+            ["expected batch, heads, width and dtype ((1, 2, 4)", "got ((1, 2, 6)"],
+        ),
+        (
             lambda: filled_cache().append(*torch.zeros(2, 1, 2, 1, 4).double()),
             ["keys", "float32", "float64"],
         ),
