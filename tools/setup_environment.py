@@ -93,7 +93,7 @@ def main() -> None:
     if shutil.which("nvidia-smi") is None and would_bring_cuda(python, torch):
         install_cpu_torch(python, torch)
     requirements = str(ROOT / "requirements.txt")
-    pip(python, "install", "--progress-bar", "on", "--quiet", "-r", requirements)
+    pip(python, "install", "-r", requirements)
     pip(python, "install", "--quiet", "--no-deps", "--editable", str(ROOT))
 
 
