@@ -22,6 +22,7 @@ PATTERN = regex.compile(r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N
 # GPT-2's order of the 256 bytes: those that print first. Others are written as later characters.
 _PRINTING = [*range(33, 127), *range(161, 173), *range(174, 256)]
 _BYTES = [*_PRINTING, *(b for b in range(256) if b not in _PRINTING)]
+_BYTE_TOKENS = [bytes([byte]) for byte in _BYTES]
 _SIGNS = {
     b: chr(b if i < len(_PRINTING) else 256 + i - len(_PRINTING)) for i, b in enumerate(_BYTES)
 }
@@ -81,7 +82,7 @@ class BPETokenizer:
         self, merges: Sequence[tuple[bytes, bytes]], special_tokens: Sequence[str] = ()
     ) -> None:
         self.merges = list(merges)
-        self.vocab = {bytes([byte]): i for i, byte in enumerate(_BYTES)}
+        self.vocab = {token: i for i, token in enumerate(_BYTE_TOKENS)}
         for left, right in self.merges:
             if left not in self.vocab or right not in self.vocab:
                 raise ValueError(f"merges: {(left, right)} joins what is not yet a token")
@@ -124,7 +125,7 @@ class BPETokenizer:
                 f"vocab_size: expected at least {least} (256 bytes and {len(special_tokens)} "
                 f"special tokens), got {vocab_size}"
             )
-        tokens = [bytes([byte]) for byte in _BYTES]
+        tokens = list(_BYTE_TOKENS)
         ids = {token: i for i, token in enumerate(tokens)}
         first = [ids[bytes([byte])] for byte in range(256)]
         counted = Counter(PATTERN.findall(text))

@@ -24,6 +24,13 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
+def skip_except_in_ci(message: str) -> None:
+    """Skip for want of something that a reader may lack and CI must have."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium; skipped where there is none, except where CI must have one."""
@@ -32,10 +39,7 @@ def browser():
     if found is None and MAC_BROWSER.exists():
         found = str(MAC_BROWSER)
     if found is None:
-        message = "no Chromium or Chrome found; install one to check the rendered pages"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        skip_except_in_ci("no Chromium or Chrome found; install one to check the rendered pages")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=found,

@@ -16,7 +16,6 @@ TAGS = {
     "install",
     "remove-cell",
     "hide-cell",
-    "hide-input",
     "nbval-ignore-output",
     "exercise",
     "solution",

@@ -4,12 +4,11 @@ Screenshots of every page go to ``_build/screenshots``.
 """
 
 import functools
-import os
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import CONFIG, PAGES, ROOT
+from conftest import CONFIG, PAGES, ROOT, skip_except_in_ci
 
 SITE = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"
@@ -39,9 +38,7 @@ IDS = "() => [...document.querySelectorAll('[id]')].map(e => e.id)"
 def visit(browser):
     """Return a function that loads a page once per look and says what was found."""
     if not (SITE / "book" / "home.html").exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail("the book is not built")
-        pytest.skip("the book is not built; `make book` builds it")
+        skip_except_in_ci("the book is not built; `make book` builds it")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 
     @functools.cache
@@ -85,6 +82,11 @@ def visit(browser):
         return found
 
     return load
+
+
+def has_widget(name: str) -> bool:
+    html = (SITE / f"{name}.html").read_text(encoding="utf-8")
+    return "application/vnd.jupyter.widget-view+json" in html
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE)
@@ -152,17 +154,12 @@ def test_search_finds_a_chapter_by_a_word_in_it(visit, browser):
 def test_widgets_manager_is_loaded_only_where_a_widget_is(visit):
     for name in PAGES:
         html = (SITE / f"{name}.html").read_text(encoding="utf-8")
-        has_widget = "application/vnd.jupyter.widget-view+json" in html
-        assert ("embed-amd.js" in html) == has_widget, name
+        assert ("embed-amd.js" in html) == has_widget(name), name
 
 
 def test_a_jupyter_slider_moves_its_figure_without_a_kernel(visit, browser):
     """At least one page has one; the arrow key changes which frame is seen."""
-    with_widget = [
-        name
-        for name in CHAPTERS
-        if "widget-view+json" in (SITE / f"{name}.html").read_text(encoding="utf-8")
-    ]
+    with_widget = list(filter(has_widget, CHAPTERS))
     assert with_widget
     for name in with_widget:
         page = browser.new_page(viewport={"width": 390, "height": 900})

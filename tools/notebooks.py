@@ -51,9 +51,7 @@ def prepare(notebook: nbformat.NotebookNode) -> None:
         raise SystemExit("expected a first code cell tagged 'install'; add one and run again")
     first.source = install_source()
     first.metadata = nbformat.from_dict({"tags": ["install", "remove-cell"]})
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": KERNEL, "language_info": {"file_extension": ".py", "name": "python"}}
-    )
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
     for cell in notebook.cells:
         for noise in (
             "execution",
