@@ -16,6 +16,7 @@ import fnmatch
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import polib
 from filelock import FileLock
 from platformdirs import user_cache_path
 
@@ -66,6 +68,13 @@ CORPORA = {
         13.3,
         "MIT",
         "25,000 IMDb reviews and 8,530 Rotten Tomatoes sentences, each good or bad",
+    ),
+    "messages": Corpus(
+        "plone.app.locales==7.0.4",
+        "de96a5d0dc1fe5ab540fa6f993805c09da80a9518aa7a309e8cd1f433e3ae6aa",
+        12.5,
+        "GPL-2.0-or-later",
+        "a web program's messages, English with translations into 60 languages",
     ),
     "misspellings": Corpus(
         "codespell==2.4.3",
@@ -240,6 +249,40 @@ def load_film_reviews(source: str = "imdb") -> list[Review]:
     if source not in sources:
         raise DataError(f"source: expected one of {', '.join(sources)}, got {source!r}")
     return [review for review in reviews if review.source == source]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A text in English and its translation."""
+
+    source: str
+    target: str
+
+
+def load_messages(language: str = "fr") -> list[Pair]:
+    """Return a program's messages in English and another language, raw, duplicates included.
+
+    Left out are messages that have no translation yet, whose translation is marked as doubtful, or
+    that depend on a number, and keys such as ``add_date`` whose English the catalog doesn't give.
+
+    Args:
+        language: as in the catalogs' folders: ``fr``, ``de``, ``es``, ``zh_CN``, ...
+
+    Raises:
+        DataError: unknown language, or as :func:`fetch`.
+    """
+    folder = "plone/app/locales/locales"
+    catalogs = read("messages", f"{folder}/{language}/LC_MESSAGES/*.po")
+    pairs = []
+    for text in catalogs.values():
+        for entry in polib.pofile(text):
+            # Most messages have a name for a key; their English stands in a comment.
+            default = re.search(r'Default: "(.*)"', entry.comment.replace("\n", " "))
+            english = polib.unescape(default[1]) if default else entry.msgid
+            is_key = "_" in english and " " not in english
+            if entry.translated() and not entry.msgid_plural and not is_key:
+                pairs.append(Pair(english, entry.msgstr))
+    return pairs
 
 
 def load_misspellings() -> dict[str, list[str]]:

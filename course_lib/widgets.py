@@ -1,7 +1,7 @@
 """Figures that move, in a notebook and in the rendered book, where there is no kernel.
 
-:func:`frames` puts any matplotlib figure behind a slider. :func:`attention_explorer` lets the
-reader's browser compute attention weights; it asks nothing of any other machine.
+:func:`frames` puts any matplotlib figure behind a slider. The explorers are pages of their own that
+the reader's browser moves; they ask nothing of any other machine.
 """
 
 import base64
@@ -10,7 +10,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
 import ipywidgets
@@ -110,17 +110,23 @@ def attention_explorer(
     scores = dots[asking] / shape[1] ** 0.5  # (T,)
     powers = (scores - scores.max()).exp()
     columns = dots[asking], scores, powers, powers / powers.sum()
+    return _fill(
+        "attention_explorer.html",
+        data,
+        FIRST_QUERY=html.escape(tokens[asking]),
+        FIRST_ROWS="".join(map(_row, tokens, *(column.tolist() for column in columns))),
+    )
+
+
+def _fill(template: str, data: object, **parts: str) -> HTML:
+    """Put the data, an id that depends on it, and other parts into a template's placeholders."""
     # An escaped "<" can't end the script that holds the data.
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    name = hashlib.sha256(text.encode()).hexdigest()[:8]
-    parts = {
-        "FIGURE_ID": f"attention-explorer-{name}",
-        "FIGURE_DATA": text,
-        "FIRST_QUERY": html.escape(tokens[asking]),
-        "FIRST_ROWS": "".join(map(_row, tokens, *(column.tolist() for column in columns))),
-    }
-    page = (files("course_lib") / "attention_explorer.html").read_text(encoding="utf-8")
-    # All at once: a token may be called like a placeholder.
+    stem = template.removesuffix(".html")
+    name = f"{stem.replace('_', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    parts |= {"FIGURE_ID": name, "FIGURE_DATA": text}
+    page = (files("course_lib") / template).read_text(encoding="utf-8")
+    # All at once: a part may be called like a placeholder.
     return HTML(re.sub("|".join(parts), lambda match: parts[match.group()], page))
 
 
@@ -130,4 +136,45 @@ def _row(token: str, dot: float, score: float, power: float, weight: float) -> s
         f'<tr><th scope="row">{html.escape(token)}</th><td>{dot:.2f}</td><td>{score:.2f}</td>'
         f"<td>{power:.3f}</td><td>{weight:.3f}</td>"
         f'<td class="bar"><span style="width: {100 * weight:.3f}%"></span></td></tr>'
+    )
+
+
+def samples_explorer(
+    samples: Mapping[tuple[object, object], Sequence[str]], *, labels: tuple[str, str]
+) -> HTML:
+    """Let the reader move two settings of a sampler and see texts drawn with them.
+
+    Args:
+        samples: texts for each pair of settings; every first setting with every second one, and
+            equally many texts for each.
+        labels: the names of the two settings.
+
+    Returns:
+        A self-contained figure. Its first texts are written here, so that they are there where no
+        script runs.
+
+    Raises:
+        ValueError: if a pair of settings is missing, or has more or fewer texts than others.
+    """
+    first, second = (list(dict.fromkeys(values)) for values in zip(*samples, strict=True))
+    missing = [(a, b) for a in first for b in second if (a, b) not in samples]
+    if missing:
+        raise ValueError(
+            f"samples: expected texts for every pair of settings, none for {missing[0]}"
+        )
+    counts = sorted({len(texts) for texts in samples.values()})
+    if len(counts) > 1 or not counts[0]:
+        raise ValueError(f"samples: expected equally many texts for each pair, got {counts}")
+    data = {
+        "settings": [list(map(str, first)), list(map(str, second))],
+        "samples": [[list(samples[a, b]) for b in second] for a in first],
+    }
+    return _fill(
+        "samples_explorer.html",
+        data,
+        FIRST_LABEL=html.escape(labels[0]),
+        SECOND_LABEL=html.escape(labels[1]),
+        FIRST_VALUE=html.escape(str(first[0])),
+        SECOND_VALUE=html.escape(str(second[0])),
+        FIRST_TEXT=html.escape(samples[first[0], second[0]][0]),
     )

@@ -211,6 +211,17 @@ def test_film_reviews_are_balanced():
         data.load_film_reviews("yelp")
 
 
+def test_messages_come_in_pairs_without_keys():
+    pairs = data.load_messages("fr")
+    assert len(pairs) == 3_549
+    assert data.Pair("Delete", "Supprimer") in pairs
+    assert all(pair.source and pair.target for pair in pairs)
+    assert not [p for p in pairs if "\\" in p.source or p.source.startswith("Default:")]
+    assert "这" in "".join(pair.target for pair in data.load_messages("zh_CN"))
+    with pytest.raises(DataError, match=r"nothing in plone.app.locales==7.0.4 fits '.*/tlh/"):
+        data.load_messages("tlh")
+
+
 def test_misspellings_have_corrections():
     found = data.load_misspellings()
     assert found["recieve"] == ["receive"]

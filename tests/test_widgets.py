@@ -144,3 +144,36 @@ def test_explorer_computes_the_weights_of_course_lib(browser):
     share = f"{100 * expected(1, 0.01).max():.0f} %"
     assert f"takes {share} from" in page.locator("[aria-live]").text_content()
     page.close()
+
+
+SAMPLES = {(n, t): [f"n {n} <i> {t} a", f"n {n} {t} b"] for n in (1, 2, 3) for t in (0.5, 2)}
+
+
+def test_samples_show_the_text_of_both_settings_and_another_one(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(widgets.samples_explorer(SAMPLES, labels=("n", "Temperature")).data)
+    text = page.locator("blockquote")
+    assert text.text_content() == "n 1 <i> 0.5 a"
+    page.get_by_role("slider", name="n", exact=True).press("End")
+    page.get_by_role("slider", name="Temperature").press("ArrowRight")
+    assert text.text_content() == "n 3 <i> 2 a"
+    page.get_by_role("button", name="Another sample").click()
+    assert text.text_content() == "n 3 2 b"
+    assert page.get_by_role("slider", name="Temperature").get_attribute("aria-valuetext") == "2"
+    page.close()
+
+
+def test_samples_show_the_first_text_without_a_script(browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_content(widgets.samples_explorer(SAMPLES, labels=("n", "Temperature")).data)
+    assert page.locator("blockquote").text_content() == "n 1 <i> 0.5 a"
+    assert page.get_by_role("slider").count() == 0
+    context.close()
+
+
+def test_samples_name_what_is_missing():
+    with pytest.raises(ValueError, match=r"every pair of settings, none for \(1, 2\)"):
+        widgets.samples_explorer({(1, 1): ["a"], (2, 2): ["b"]}, labels=("n", "t"))
+    with pytest.raises(ValueError, match=r"equally many texts for each pair, got \[1, 2\]"):
+        widgets.samples_explorer({(1, 1): ["a"], (2, 1): ["b", "c"]}, labels=("n", "t"))
