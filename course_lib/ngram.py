@@ -7,7 +7,7 @@ smoothing techniques for language modeling'; Kneser-Ney is in their interpolated
 import math
 import re
 from abc import ABC, abstractmethod
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -56,6 +56,8 @@ class NGram(ABC):
         ValueError: if the order is below 1, the corpus empty, or ``vocab`` lacks a sign.
     """
 
+    _uses_shorter_contexts = True
+
     def __init__(
         self, corpus: Iterable[Sentence], order: int, vocab: Sequence[str] | None = None
     ) -> None:
@@ -70,15 +72,15 @@ class NGram(ABC):
         if not {END, UNKNOWN} <= set(self._ids):
             raise ValueError(f"vocab: expected {END} and {UNKNOWN} among the words")
         # counts[k]: context of k words -> next word -> how often
-        self.counts: list[dict[tuple[int, ...], Counter[int]]] = [
-            defaultdict(Counter) for _ in range(order)
-        ]
-        for sentence in corpus:
-            ids = self._encode(sentence)
-            for i in range(order - 1, len(ids)):
-                for k in range(order):
-                    self.counts[k][tuple(ids[i - k : i])][ids[i]] += 1
-        self._totals = [{c: f.total() for c, f in table.items()} for table in self.counts]
+        self.counts: list[dict[tuple[int, ...], dict[int, int]]] = [{} for _ in range(order)]
+        encoded = [self._encode(sentence) for sentence in corpus]
+        for k in range(order) if self._uses_shorter_contexts else [order - 1]:
+            grams = Counter(
+                tuple(ids[i - k : i + 1]) for ids in encoded for i in range(order - 1, len(ids))
+            )
+            for (*context, word), count in grams.items():
+                self.counts[k].setdefault(tuple(context), {})[word] = count
+        self._totals = [_totals(table) for table in self.counts]
 
     @abstractmethod
     def _prob(self, context: tuple[int, ...], word: int | None) -> float | np.ndarray:
@@ -94,12 +96,15 @@ class NGram(ABC):
         return tuple(ids[len(ids) - self.order + 1 :])
 
     def _look_up(
-        self, table: dict[tuple[int, ...], Counter[int]], context: tuple[int, ...], word: int | None
+        self,
+        table: dict[tuple[int, ...], dict[int, int]],
+        context: tuple[int, ...],
+        word: int | None,
     ) -> float | np.ndarray:
         """Return how often a word follows the context, or how often each does (V,)."""
-        followers = table.get(context, Counter())
+        followers = table.get(context, {})
         if word is not None:
-            return followers[word]
+            return followers.get(word, 0)
         counts = np.zeros(len(self.vocab))
         counts[list(followers)] = list(followers.values())
         return counts
@@ -194,6 +199,8 @@ class AddK(NGram):
         ValueError: if k is negative, or as in :class:`NGram`.
     """
 
+    _uses_shorter_contexts = False
+
     def __init__(
         self,
         corpus: Iterable[Sentence],
@@ -277,11 +284,13 @@ class KneserNey(NGram):
         super().__init__(corpus, order, vocab)
         # Below the highest order: in how many different words' company was this n-gram seen?
         for k in range(order - 1):
-            continuations: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+            continuations: dict[tuple[int, ...], dict[int, int]] = {}
             for context, followers in self.counts[k + 1].items():
-                continuations[context[1:]].update(followers.keys())
+                words = continuations.setdefault(context[1:], {})
+                for word in followers:
+                    words[word] = words.get(word, 0) + 1
             self.counts[k] = continuations
-            self._totals[k] = {c: f.total() for c, f in continuations.items()}
+            self._totals[k] = _totals(continuations)
         if discounts is None:
             discounts = [_discount(table) for table in self.counts]
         if len(discounts) != order or not all(0 <= d <= 1 for d in discounts):
@@ -299,7 +308,11 @@ class KneserNey(NGram):
         return p
 
 
-def _discount(table: dict[tuple[int, ...], Counter[int]]) -> float:
+def _totals(table: dict[tuple[int, ...], dict[int, int]]) -> dict[tuple[int, ...], int]:
+    return {context: sum(followers.values()) for context, followers in table.items()}
+
+
+def _discount(table: dict[tuple[int, ...], dict[int, int]]) -> float:
     often = Counter(count for followers in table.values() for count in followers.values())
     # Without an n-gram counted once there is nothing to estimate from; with none counted twice
     # the formula would discount everything.
