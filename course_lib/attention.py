@@ -180,14 +180,34 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
     _expect(x.shape[-1] % 2 == 0, "x", "an even width (last axis)", x.shape[-1])
     rows = tuple(x.shape[-2:-1])
     _expect(tuple(positions.shape) == rows, "positions", f"shape {rows}", tuple(positions.shape))
-    half = x.shape[-1] // 2
+    return rotate(x, *rope_table(positions.to(x.device), x.shape[-1], base, x.dtype))
+
+
+def rope_table(
+    positions: Tensor, width: int, base: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return the cosines and signed sines that :func:`rotate` multiplies with.
+
+    Args:
+        positions: (T,), whole numbers.
+        width: entries of a query, D; even.
+        base: see :func:`apply_rope`.
+        dtype: of the result.
+
+    Returns:
+        Two tensors (T, D); the sines of the first half are negative.
+    """
     # Angles in at least float32: far positions lose their place in half precision.
-    wide = torch.promote_types(x.dtype, torch.float32)
-    exponents = torch.arange(half, device=x.device, dtype=wide) / half
-    angles = positions.to(x.device, wide)[:, None] * base**-exponents  # (T, D / 2)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    first, second = x[..., :half], x[..., half:]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+    wide = torch.promote_types(dtype, torch.float32)
+    exponents = torch.arange(0, -width, -2, device=positions.device, dtype=wide) / width
+    angles = positions.to(wide)[:, None] * base**exponents  # (T, D / 2)
+    cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate ``x`` (..., T, D) by a table of :func:`rope_table`; entry i pairs with i + D/2."""
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
 class SelfAttention(nn.Module):
@@ -274,6 +294,16 @@ class KeyValueCache:
         self._keys: Tensor | None = None
         self._values: Tensor | None = None
 
+    @property
+    def batch_size(self) -> int | None:
+        """Number of sequences held; None while the cache is empty."""
+        return None if self._keys is None else len(self._keys)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows of the batch, in this order, e.g. the survivors of a beam search."""
+        if self._keys is not None:
+            self._keys, self._values = self._keys[rows], self._values[rows]
+
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Add the newest tokens and return everything so far.
 
@@ -291,15 +321,22 @@ class KeyValueCache:
         shape = tuple(keys.shape)
         _expect(values.shape == shape, "values", f"shape {shape}", tuple(values.shape))
         batch, heads, new, width = keys.shape
-        if self._keys is None:
-            self._keys = keys.new_empty(batch, heads, self.max_length, width)
-            self._values = torch.empty_like(self._keys)
-        held = (*self._keys.shape[:2], self._keys.shape[3]), self._keys.dtype
-        came = (batch, heads, width), keys.dtype
-        _expect(held == came, "keys", f"batch, heads, width and dtype {held}", came)
+        if self._keys is not None:
+            held = (*self._keys.shape[:2], self._keys.shape[3]), self._keys.dtype
+            came = (batch, heads, width), keys.dtype
+            _expect(held == came, "keys", f"batch, heads, width and dtype {held}", came)
         end = self.length + new
         room = f"at most {self.max_length - self.length} more tokens"
         _expect(end <= self.max_length, "keys", room, new)
+        return self._put(keys, values)
+
+    def _put(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Do what :meth:`append` does, for callers who have checked already."""
+        if self._keys is None:
+            batch, heads, _, width = keys.shape
+            self._keys = keys.new_empty(batch, heads, self.max_length, width)
+            self._values = torch.empty_like(self._keys)
+        end = self.length + keys.shape[2]
         self._keys[:, :, self.length : end] = keys
         self._values[:, :, self.length : end] = values
         self.length = end
@@ -317,6 +354,8 @@ class MultiHeadAttention(nn.Module):
         bias: whether the four projections have a bias.
         dropout: share of attention weights that are dropped during training.
         rope_base: base of the rotary positions; None for no positions.
+        qk_norm: whether queries and keys are normalized per head, by RMSNorm with weights
+            (Henry et al. 2020 normalize by the length; RMSNorm as in Qwen3).
 
     Raises:
         ValueError: if a size doesn't fit; the message names the argument.
@@ -331,6 +370,7 @@ class MultiHeadAttention(nn.Module):
         bias: bool = False,
         dropout: float = 0.0,
         rope_base: float | None = None,
+        qk_norm: bool = False,
     ) -> None:
         super().__init__()
         n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
@@ -353,6 +393,8 @@ class MultiHeadAttention(nn.Module):
         self.k_proj = nn.Linear(d_model, n_kv_heads * self.head_dim, bias=bias)
         self.v_proj = nn.Linear(d_model, n_kv_heads * self.head_dim, bias=bias)
         self.out_proj = nn.Linear(n_heads * self.head_dim, d_model, bias=bias)
+        self.q_norm = nn.RMSNorm(self.head_dim, eps=1e-6) if qk_norm else None
+        self.k_norm = nn.RMSNorm(self.head_dim, eps=1e-6) if qk_norm else None
 
     def forward(
         self,
@@ -389,35 +431,61 @@ class MultiHeadAttention(nn.Module):
         value = key if value is None else value
         axes = "(B, length, d_model)"
         _check_inputs(axes, self.d_model, query=query, key=key, value=value)
-        q = self._split(self.q_proj(query))  # (B, H, T, D)
-        k = self._split(self.k_proj(key))  # (B, H_kv, S, D)
-        v = self._split(self.v_proj(value))  # (B, H_kv, S, D)
+        q, (k, v) = self.queries(query), self.keys_values(key, value)
         if self.rope_base is not None:
             start = 0 if cache is None else cache.length
             positions = torch.arange(start, start + max(q.shape[2], k.shape[2]), device=q.device)
-            q = apply_rope(q, positions[: q.shape[2]], self.rope_base)
-            k = apply_rope(k, positions[: k.shape[2]], self.rope_base)
+            cos, sin = rope_table(positions, self.head_dim, self.rope_base, q.dtype)
+            q, k = (rotate(x, cos[: x.shape[2]], sin[: x.shape[2]]) for x in (q, k))
         if cache is not None:
             k, v = cache.append(k, v)
-        if self.n_kv_heads < self.n_heads:
-            k = k.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1)  # (B, H, S, D)
-            v = v.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1)  # (B, H, S, D)
         allowed, causal = self._allowed(q, k, mask, key_padding_mask, causal)
-
+        if not return_weights:
+            return self.attend(q, k, v, allowed, causal)
+        k, v = self._share(k), self._share(v)
         dropout_p = self.dropout if self.training else 0.0
-        if return_weights:
-            out, weights = scaled_dot_product_attention(
-                q, k, v, allowed, causal=causal, dropout_p=dropout_p
-            )
+        out, weights = scaled_dot_product_attention(
+            q, k, v, allowed, causal=causal, dropout_p=dropout_p
+        )
+        return self._join(out), weights
+
+    # The steps of `forward`, without checks: models call these, having checked once for all layers.
+
+    def queries(self, x: Tensor) -> Tensor:
+        """Project (B, T, d_model) to queries (B, H, T, D), normalized but not rotated."""
+        q = self._split(self.q_proj(x))
+        return q if self.q_norm is None else self.q_norm(q)
+
+    def keys_values(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Project (B, S, d_model) to keys and values (B, H_kv, S, D), as :meth:`queries` does."""
+        k, v = self._split(self.k_proj(key)), self._split(self.v_proj(value))
+        return (k if self.k_norm is None else self.k_norm(k)), v
+
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """Attend by torch's fused kernel, join the heads, and mix them: (B, T, d_model)."""
+        dropout_p = self.dropout if self.training else 0.0
+        if q.shape[2] == 1 and mask is None and self.n_kv_heads < self.n_heads:
+            # One query: those of a group are as good as so many positions, and nothing is copied.
+            grouped = q.view(len(q), self.n_kv_heads, -1, self.head_dim)
+            out = F.scaled_dot_product_attention(grouped, k, v, dropout_p=dropout_p).view_as(q)
         else:
             out = F.scaled_dot_product_attention(
-                q, k, v, attn_mask=allowed, is_causal=causal, dropout_p=dropout_p
+                q, self._share(k), self._share(v), mask, dropout_p, is_causal=causal
             )
-        out = self.out_proj(out.transpose(1, 2).flatten(2))  # (B, T, d_model)
-        return (out, weights) if return_weights else out
+        return self._join(out)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, H, T, D)
+        return x.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)  # (B, H, T, D)
+
+    def _share(self, x: Tensor) -> Tensor:
+        """Repeat each key or value head for the query heads that share it."""
+        repeats = self.n_heads // self.n_kv_heads
+        return x if repeats == 1 else x.repeat_interleave(repeats, dim=1)  # (B, H, S, D)
+
+    def _join(self, x: Tensor) -> Tensor:
+        return self.out_proj(x.transpose(1, 2).flatten(2))  # (B, T, d_model)
 
     def _allowed(
         self,
@@ -439,6 +507,7 @@ class MultiHeadAttention(nn.Module):
             _expect(came == wanted, "key_padding_mask", f"shape {wanted}", came)
             padding = _to_bool("key_padding_mask", key_padding_mask)[:, None, None]  # (B, 1, 1, S)
             mask = padding if mask is None else mask & padding
+        causal = causal and query_len > 1  # the newest query sees everything
         # torch's own causal mask is aligned at the start: right only for as many keys as queries.
         if causal and (mask is not None or query_len != key_len):
             allowed = causal_mask(query_len, key_len, device=q.device)
