@@ -1,0 +1,143 @@
+"""Costs against hand-computed cases, real modules' counts and published training runs."""
+
+import math
+
+import pytest
+import torch
+from conftest import ROOT
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from course_lib.costs import (
+    A100,
+    H100,
+    V100,
+    compute_optimal,
+    energy_mwh,
+    gpt_forward_flops,
+    gpt_parameters,
+    gpu_hours,
+    training_flops,
+    utilization,
+)
+
+SHAPES = [(1, 2, 3, 1), (2, 8, 50, 16), (3, 20, 11, 7), (96, 12288, 50257, 2048)]
+
+
+def gpt2(n_layers, d_model, vocab_size, context_length, device, n_heads=2):
+    config = GPT2Config(
+        vocab_size=vocab_size,
+        n_positions=context_length,
+        n_embd=d_model,
+        n_layer=n_layers,
+        n_head=n_heads,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    with torch.device(device):
+        return GPT2LMHeadModel(config)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_parameters_are_those_of_transformers_gpt2(shape):
+    assert gpt_parameters(*shape) == sum(p.numel() for p in gpt2(*shape, "meta").parameters())
+
+
+def test_the_number_of_heads_changes_no_parameter():
+    counts = {gpt2(2, 12, 5, 4, "meta", heads).num_parameters() for heads in (1, 3, 12)}
+    assert counts == {gpt_parameters(2, 12, 5, 4)}
+
+
+def test_parameters_by_hand():
+    """Width 2: 3 + 1 embeddings of 2; 12 * 4 weights and 13 * 2 others; a last norm of 4."""
+    assert gpt_parameters(1, 2, 3, 1) == 8 + 48 + 26 + 4
+
+
+def test_gpt3_has_the_parameters_of_its_paper():
+    """Brown et al. 2020, table D.1: 174,600 million."""
+    assert round(gpt_parameters(96, 12288, 50257, 2048) / 1e6, -2) == 174_600
+
+
+@pytest.mark.parametrize("shape", SHAPES[:3])
+def test_forward_flops_are_those_that_torch_counts(shape):
+    model = gpt2(*shape, "cpu")
+    tokens = torch.zeros(3, shape[-1], dtype=torch.long)
+    with FlopCounterMode(display=False) as counter:
+        loss = model(tokens).logits.sum()
+    forward = counter.get_total_flops()
+    assert forward == 3 * shape[-1] * gpt_forward_flops(*shape)
+    with FlopCounterMode(display=False) as counter:
+        loss.backward()
+    assert counter.get_total_flops() == 2 * forward, "so training costs three forward passes"
+
+
+def test_six_n_d_is_close_to_the_count_for_gpt3():
+    shape = (96, 12288, 50257, 2048)
+    estimate = training_flops(gpt_parameters(*shape), 1)
+    assert math.isclose(3 * gpt_forward_flops(*shape), estimate, rel_tol=0.03)
+    assert training_flops(2, 5) == 60
+
+
+def test_gpu_hours_by_hand():
+    assert gpu_hours(36e12, 1e10, 0.5) == 2
+    assert gpu_hours(36e12, 1e10, 1) == 1
+
+
+def test_utilization_undoes_gpu_hours():
+    hours = gpu_hours(3e23, A100.peak, 0.37)
+    assert math.isclose(utilization(3e23, hours, A100.peak), 0.37)
+
+
+def test_gpt3_s_energy_is_the_one_published():
+    """Patterson et al. 2021, table 4: 3.14e23 FLOP at 24.6e12 FLOP/s, 330 W, PUE 1.1: 1,287 MWh."""
+    hours = gpu_hours(3.14e23, 24.6e12, 1)
+    assert math.isclose(hours / 24 / 10_000, 14.8, abs_tol=0.05)
+    assert round(energy_mwh(hours, 330, 1.1)) == 1287
+
+
+def test_llama_s_energy_is_the_one_published():
+    """Touvron et al. 2023, table 15: 1,022,362 hours of an A100 at 400 W, PUE 1.1: 449 MWh."""
+    assert math.isclose(energy_mwh(1_022_362, A100.watts, 1.1), 449, abs_tol=1)
+
+
+def test_compute_optimal_spends_the_budget():
+    for ratio in (1, 20, 300):
+        parameters, tokens = compute_optimal(1e21, ratio)
+        assert math.isclose(tokens / parameters, ratio)
+        assert math.isclose(training_flops(parameters, tokens), 1e21)
+
+
+@pytest.mark.parametrize(
+    ("flops", "parameters", "tokens"), [(1.21e20, 1e9, 20.2e9), (1.23e22, 10e9, 205.1e9)]
+)
+def test_compute_optimal_is_close_to_chinchilla_s_table(flops, parameters, tokens):
+    """Hoffmann et al. 2022, table 3."""
+    found = compute_optimal(flops)
+    assert math.isclose(found[0], parameters, rel_tol=0.03)
+    assert math.isclose(found[1], tokens, rel_tol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: gpt_parameters(0, 2, 3, 4), "n_layers: expected a positive number, got 0"),
+        (lambda: gpt_forward_flops(1, 2, 3, -4), "context_length: expected a positive number"),
+        (lambda: training_flops(math.nan, 1), "parameters: expected a positive number, got nan"),
+        (lambda: training_flops(1, math.inf), "tokens: expected a positive number, got inf"),
+        (lambda: gpu_hours(1, 1, 40), "utilization: expected a share of the peak up to 1, got 40"),
+        (lambda: utilization(1, 0, 1), "hours: expected a positive number, got 0"),
+        (lambda: energy_mwh(1, 1, 0.9), "pue: expected at least 1, got 0.9"),
+        (lambda: compute_optimal(1, 0), "tokens_per_parameter: expected a positive number"),
+    ],
+)
+def test_a_number_out_of_range_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_every_gpu_s_sources_are_in_the_bibliography():
+    bibliography = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    for gpu in (V100, A100, H100):
+        assert gpu.server_watts > gpu.watts
+        for key in (gpu.source, gpu.server_source):
+            assert f"{{{key}," in bibliography
