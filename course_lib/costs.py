@@ -36,6 +36,13 @@ class GPU:
 V100 = GPU("V100", 125e12, 32e9, 300, 3500 / 8, "nvidia2020v100", "nvidia2017dgx")
 A100 = GPU("A100", 312e12, 80e9, 400, 6500 / 8, "nvidia2020a100", "nvidia2020dgx")
 H100 = GPU("H100", 989.4e12, 80e9, 700, 10_200 / 8, "nvidia2022hopper", "nvidia2023dgx")
+GPUS = (V100, A100, H100)
+
+# Where GPT-3 was trained (Patterson et al. 2021, appendix A), and the industry's average in 2023
+# (Uptime Institute's survey; Davis and O'Brien 2023).
+PUE = (1.1, 1.58)
+# A V100 reserved for three years (Li 2020), and an eighth of Amazon's list price of eight A100s.
+DOLLARS_PER_GPU_HOUR = (1.5, 4.1)
 
 
 def _check(**values: float) -> None:

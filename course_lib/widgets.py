@@ -10,6 +10,7 @@ import html
 import io
 import json
 import re
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
@@ -19,6 +20,17 @@ import torch
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from torch import Tensor
+
+from course_lib.costs import (
+    A100,
+    DOLLARS_PER_GPU_HOUR,
+    GPU,
+    GPUS,
+    PUE,
+    energy_mwh,
+    gpu_hours,
+    training_flops,
+)
 
 
 def _picture(figure: Figure, alt: str) -> str:
@@ -178,3 +190,118 @@ def samples_explorer(
         SECOND_VALUE=html.escape(str(second[0])),
         FIRST_TEXT=html.escape(samples[first[0], second[0]][0]),
     )
+
+
+def cost_calculator(
+    *, parameters: float, tokens: float, percent: int = 40, n_gpus: int = 1024, gpu: GPU = A100
+) -> HTML:
+    """Let the reader move a training run's size and see its time, energy and price.
+
+    The ranges of energy and price are those of :mod:`course_lib.costs`: from the boards alone in an
+    efficient building to whole servers in an average one, and from a low rent to a high one.
+
+    Args:
+        parameters: N, shown first.
+        tokens: D, shown first.
+        percent: utilization, in percent of the GPU's peak.
+        n_gpus: GPUs that work at once.
+        gpu: which of ``costs.GPUS`` is shown first.
+
+    Returns:
+        A self-contained figure. Its first state is written here, so that it is there where no
+        script runs.
+
+    Raises:
+        ValueError: if a number is out of its range, or the GPU is not one of ``costs.GPUS``.
+    """
+    if gpu not in GPUS:
+        raise ValueError(f"gpu: expected one of {[g.name for g in GPUS]}, got {gpu}")
+    if n_gpus < 1:
+        raise ValueError(f"n_gpus: expected at least 1, got {n_gpus}")
+    flops = training_flops(parameters, tokens)
+    hours = gpu_hours(flops, gpu.peak, percent / 100)
+    low, high = (
+        energy_mwh(hours, watts, pue)
+        for watts, pue in zip((gpu.watts, gpu.server_watts), PUE, strict=True)
+    )
+    cheap, dear = (f"${_number(hours * price)}" for price in DOLLARS_PER_GPU_HOUR)
+    many = f"{n_gpus:,} GPU{'s' * (n_gpus > 1)}"
+    rows = {
+        "Operations, 6·N·D": f"{_scientific(flops)} FLOP",
+        "Tokens per parameter": _number(tokens / parameters),
+        "GPU-hours": _number(hours),
+        "Time on one GPU": _time(hours * 3600),
+        f"Time on {many}": _time(hours * 3600 / n_gpus),
+        "Energy": f"{_energy(low)} to {_energy(high)}",
+        "Rent": f"{cheap} to {dear}",
+    }
+    first = {"parameters": parameters, "tokens": tokens, "percent": percent, "n": n_gpus}
+    choices = {
+        "parameters": [step * 10.0**power for power in range(7, 13) for step in _STEPS],
+        "tokens": [step * 10.0**power for power in range(9, 14) for step in _STEPS],
+        "percent": list(range(5, 71)),
+        "n": [2**power for power in range(18)],
+    }
+    for name, value in first.items():
+        if value not in choices[name]:
+            insort(choices[name], value)
+    data = {
+        "gpus": [
+            {"name": g.name, "peak": g.peak, "watts": g.watts, "serverWatts": g.server_watts}
+            for g in GPUS
+        ],
+        "first": first | {"gpu": GPUS.index(gpu)},
+        "choices": choices,
+        "pue": PUE,
+        "dollars": DOLLARS_PER_GPU_HOUR,
+    }
+    return _fill(
+        "cost_calculator.html",
+        data,
+        FIRST_SENTENCE=f"{_number(parameters)} parameters read {_number(tokens)} tokens on "
+        f"{gpu.name} GPUs at {percent} % of their peak: {_time(hours * 3600 / n_gpus)} on {many}.",
+        FIRST_ROWS="".join(
+            f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows.items()
+        ),
+        CAPTION_TEXT=f"Energy: from the boards alone in a building with a PUE of {PUE[0]} to whole "
+        f"servers with a PUE of {PUE[1]}. Rent: ${DOLLARS_PER_GPU_HOUR[0]:.2f} to "
+        f"${DOLLARS_PER_GPU_HOUR[1]:.2f} for an hour of a GPU.",
+    )
+
+
+_STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+
+
+# The calculator's script writes numbers in the same way.
+
+
+def _scale(x: float, units: Mapping[str, float]) -> tuple[float, str]:
+    """Return the number in the largest unit that it reaches, and the unit."""
+    unit = next((name for name, size in units.items() if x >= size), list(units)[-1])
+    return x / units[unit], unit
+
+
+def _digits(x: float) -> str:
+    return f"{float(f'{x:.3g}'):,g}"
+
+
+def _number(x: float) -> str:
+    value, name = _scale(x, {" trillion": 1e12, " billion": 1e9, " million": 1e6, "": 1})
+    return _digits(value) + name
+
+
+def _time(seconds: float) -> str:
+    sizes = {"year": 31_557_600, "day": 86_400, "hour": 3600, "minute": 60, "second": 1}
+    value, name = _scale(seconds, sizes)
+    text = _number(value)
+    return f"{text} {name}{'' if text == '1' else 's'}"
+
+
+def _energy(mwh: float) -> str:
+    value, name = _scale(mwh, {"TWh": 1e6, "GWh": 1e3, "MWh": 1, "kWh": 1e-3})
+    return f"{_digits(value)} {name}"
+
+
+def _scientific(x: float) -> str:
+    mantissa, exponent = f"{x:.2e}".split("e+")
+    return f"{mantissa} × 10{exponent.translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"

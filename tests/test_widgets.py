@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from course_lib import widgets
+from course_lib import costs, widgets
 from course_lib.attention import scaled_dot_product_attention
 
 TOKENS = ["the", "cat", "</script><b>"]
@@ -177,3 +177,71 @@ def test_samples_name_what_is_missing():
         widgets.samples_explorer({(1, 1): ["a"], (2, 2): ["b"]}, labels=("n", "t"))
     with pytest.raises(ValueError, match=r"equally many texts for each pair, got \[1, 2\]"):
         widgets.samples_explorer({(1, 1): ["a"], (2, 1): ["b", "c"]}, labels=("n", "t"))
+
+
+def training_run(**changes):
+    run = {"parameters": 175e9, "tokens": 300e9, "percent": 40, "n_gpus": 1024, "gpu": costs.A100}
+    return widgets.cost_calculator(**run | changes).data
+
+
+def results(page):
+    return dict(
+        zip(
+            page.locator("tbody th").all_text_contents(),
+            page.locator("tbody td").all_text_contents(),
+            strict=True,
+        )
+    )
+
+
+def test_calculator_shows_the_same_first_state_without_a_script(browser):
+    for changes in ({}, {"n_gpus": 1, "tokens": 1e13}, {"gpu": costs.H100, "parameters": 1.3e7}):
+        html = training_run(**changes)
+        assert html == training_run(**changes)
+        assert "http" not in html
+        shown = []
+        for script in (False, True):
+            context = browser.new_context(java_script_enabled=script)
+            page = context.new_page()
+            page.set_content(html)
+            shown.append((results(page), page.locator(".says").text_content()))
+            assert page.get_by_role("slider").count() == 4 * script
+            assert page.get_by_role("radio").count() == 3 * script
+            context.close()
+        assert shown[0] == shown[1]
+        assert len(shown[0][0]) == 7
+
+
+def test_calculator_computes_what_course_lib_does(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(training_run())
+    page.get_by_role("slider", name="Parameters").press("Home")
+    page.get_by_role("button", name="20 tokens per parameter").click()
+    page.get_by_role("slider", name="Utilization").press("ArrowRight")
+    page.get_by_role("slider", name="GPUs at once").press("Home")
+    page.get_by_role("radio", name="A100").press("ArrowRight")
+    flops = costs.training_flops(1e7, 20e7)
+    hours = costs.gpu_hours(flops, costs.H100.peak, 0.41)
+    kwh = 1000 * costs.energy_mwh(hours, costs.H100.watts, costs.PUE[0])
+    found = results(page)
+    assert found["Operations, 6·N·D"] == "1.20 × 10¹⁶ FLOP" == f"{flops / 1e16:.2f} × 10¹⁶ FLOP"
+    assert found["Tokens per parameter"] == "20"
+    assert found["Time on one GPU"] == found["Time on 1 GPU"] == f"{3600 * hours:.1f} seconds"
+    assert found["Energy"].startswith(f"{kwh:.3g} kWh to ")
+    cheap, dear = (f"${hours * price:.3g}" for price in costs.DOLLARS_PER_GPU_HOUR)
+    assert found["Rent"] == f"{cheap} to {dear}"
+    tokens = page.get_by_role("slider", name="Tokens")
+    assert tokens.get_attribute("aria-valuetext") == "200 million"
+    assert "on H100 GPUs at 41 % of their peak" in page.locator("[aria-live]").text_content()
+    page.close()
+
+
+def test_calculator_says_what_it_can_t_show():
+    for changes, message in (
+        ({"parameters": 0}, "parameters: expected a positive number, got 0"),
+        ({"percent": 140}, "utilization: expected a share of the peak up to 1, got 1.4"),
+        ({"n_gpus": 0}, "n_gpus: expected at least 1, got 0"),
+        ({"gpu": None}, r"gpu: expected one of \['V100', 'A100', 'H100'\], got None"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            training_run(**changes)
