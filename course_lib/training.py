@@ -5,13 +5,10 @@ seed and the step's number, so a run that was stopped goes on as if it never had
 precision and loss scaling follow Micikevicius et al. (2018), 'Mixed Precision Training'.
 """
 
-import csv
 import hashlib
 import math
 import signal
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,12 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from tqdm.auto import tqdm
+
+from course_lib import checkpoints, distributed
+from course_lib.logs import Row, TrainingLog
 
 IGNORE = -100  # a target that doesn't count
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-COLUMNS = ["step", "loss", "val_loss", "learning_rate", "grad_norm", "seconds", "tokens_per_second"]
 Batches = Callable[[int], tuple[Tensor, ...]]
+Pieces = list[tuple[list[Tensor], float]]  # rows of a batch, and their share of the loss
 
 
 class TrainingError(RuntimeError):
@@ -43,7 +42,7 @@ class Result:
             (of training alone, without evaluation) and ``tokens_per_second``.
     """
 
-    history: list[dict[str, float | None]]
+    history: list[Row]
 
     @property
     def loss(self) -> float:
@@ -182,9 +181,12 @@ def train(
     accumulate: int = 1,
     clip: float | None = 1.0,
     compile: bool = False,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 500,
     log: str | Path | None = None,
     log_every: int = 10,
     progress: bool = True,
+    live_plot: bool = False,
     seed: int = 0,
 ) -> Result:
     """Train a model; it is left on the device, in evaluation mode.
@@ -206,95 +208,202 @@ def train(
             in less memory.
         clip: largest norm of the gradient; None doesn't clip.
         compile: compile the model, which pays when many steps of one shape follow.
+        checkpoint: a folder for checkpoints; if it has one already, training goes on from there.
+        checkpoint_every: steps between two; one is also made after the last step and on Ctrl-C.
         log: a folder for ``log.csv`` and TensorBoard's files.
         log_every: steps per row of the history.
         progress: show a bar where somebody watches: at a terminal, or in a notebook that a person
             runs.
+        live_plot: draw the loss as it falls, in a notebook that a person runs.
         seed: of what is random in a step, such as dropout.
 
     Raises:
         ValueError: on an argument that can't be.
         TrainingError: if the loss is no longer finite, or the memory doesn't suffice.
+        CheckpointError: if the folder's checkpoints are damaged, or of another model.
+        KeyboardInterrupt: after Ctrl-C, when the step is done and saved.
     """
-    _check_positive(steps=steps, accumulate=accumulate, log_every=log_every)
-    device = torch.device(device) if device else pick_device()
-    precision = precision or pick_precision(device)
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
+    _check_positive(
+        steps=steps, accumulate=accumulate, log_every=log_every, checkpoint_every=checkpoint_every
+    )
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
+    device = torch.device(device) if device else pick_device()
+    run = _Run(model, optimizers, loss, device, precision, accumulate, clip, compile)
+    first, history = run.resume(checkpoint) if checkpoint else (0, [])
+    if first > steps:
+        raise ValueError(f"steps: expected at least {first}, as {checkpoint} has, got {steps}")
     groups = [group for one in optimizers for group in one.param_groups]
     rates = [group.setdefault("initial_lr", group["lr"]) for group in groups]
-    parameters = [p for group in groups for p in group["params"]]
-    model.to(device).train()
-    forward = torch.compile(model) if compile else model
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
-    low = PRECISIONS[precision]
-
-    def gradients(pieces: list[tuple[list[Tensor], float]]) -> Tensor:
-        """Add the pieces' gradients up; return their loss."""
-        total = 0.0
-        for piece, share in pieces:
-            piece = [tensor.to(device, non_blocking=True) for tensor in piece]
-            with torch.autocast(device.type, low) if low else nullcontext():
-                value = loss(forward, *piece)
-            value = value if share == 1 else value * share
-            scaler.scale(value).backward()
-            total += value.detach()
-        return total
-
-    def update() -> Tensor:
-        """Take the step; return the gradient's norm."""
-        if clip is not None:
-            for one in optimizers:
-                scaler.unscale_(one)
-        norm = nn.utils.clip_grad_norm_(parameters, math.inf if clip is None else clip)
-        for one in optimizers:
-            scaler.step(one)
-            one.zero_grad()
-        scaler.update()
-        return norm
-
-    for one in optimizers:
-        one.zero_grad()
-    with _Log(steps, log, progress) as rows, _after_the_step() as interrupted:
-        for step in range(steps):
+    main = distributed.rank() == 0
+    log = TrainingLog(history, steps, log if main else None, progress and main, live_plot and main)
+    with log, _after_the_step() as interrupted:
+        for step in range(first, steps):
             _seed(device, seed, step)
             factor = schedule(step) if schedule else 1.0
             for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate * factor
             batch = batches(step)
-            pieces = _split(batch, accumulate)
-            try:
-                value, out_of_memory = gradients(pieces), False
-            except (MemoryError, RuntimeError) as error:
-                out_of_memory = _is_out_of_memory(error)
-                if not out_of_memory:
-                    raise
-            if out_of_memory:  # not in the handler: its frames hold what the model computed
-                raise TrainingError(_what_fits(step, batch, accumulate, optimizers, gradients))
-            rows.step(value, update(), _count_tokens(batch))
+            _seed(device, seed, step, distributed.rank())
+            log.step(*run.step(step, batch), _count_tokens(batch))
             done = step + 1
-            last = done == steps
-            evaluating = evaluate and (last or (eval_every and done % eval_every == 0))
-            if not (last or evaluating or interrupted or done % log_every == 0):
+            evaluating = evaluate and (done == steps or (eval_every and done % eval_every == 0))
+            saving = checkpoint and (done == steps or done % checkpoint_every == 0)
+            # Several processes must stop at the same step, so they ask each other at rows only.
+            stopping = interrupted and distributed.world_size() == 1
+            if not (evaluating or saving or stopping or done % log_every == 0 or done == steps):
                 continue
-            rows.add(done, groups[0]["lr"], f"clip={clip}, precision={precision!r}", scaler)
+            losses = run.check(step, log.read())
+            log.add_row(done, groups[0]["lr"], *losses)
+            (stopping,) = distributed.mean_over_processes([len(interrupted)], device)
             if evaluating:
                 model.eval()
-                with rows.paused(), torch.no_grad():
-                    rows.history[-1]["val_loss"] = float(evaluate(model))
+                with torch.no_grad():
+                    history[-1]["val_loss"] = float(evaluate(model))
                 model.train()
-            rows.write()
-            if interrupted:
-                raise KeyboardInterrupt(f"stopped after step {done}")
+            log.show()
+            if saving or (stopping and checkpoint):
+                run.save(checkpoint, done, history)
+            if stopping:
+                where = f"; the same call goes on from {checkpoint}" if checkpoint else ""
+                raise KeyboardInterrupt(f"stopped after step {done}{where}")
+            log.start_clock()
     model.eval()
-    return Result(rows.history)
+    return Result(history)
+
+
+class _Run:
+    """A model with all that a step needs."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: list[Optimizer],
+        loss: Callable[..., Tensor],
+        device: torch.device,
+        precision: str | None,
+        accumulate: int,
+        clip: float | None,
+        compile: bool,
+    ) -> None:
+        self.precision = precision or pick_precision(device)
+        _check_one_of("precision", self.precision, PRECISIONS)
+        self.model, self.optimizers, self.loss, self.device = model, optimizers, loss, device
+        self.accumulate, self.clip = accumulate, clip
+        self.parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]]
+        model.to(device).train()
+        self.parallel = distributed.replicate(model)
+        self.forward = torch.compile(self.parallel) if compile else self.parallel
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "float16")
+        self.forget_gradients()
+
+    def forget_gradients(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+
+    def step(self, step: int, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Take one step; return the loss and the norm of the gradient."""
+        try:
+            loss = self.gradients(_split(batch, self.accumulate))
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            loss = None
+        if loss is None:  # not in the handler: its frames hold what the model computed
+            raise TrainingError(f"step {step}: {self.what_fits(batch)}")
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
+        limit = math.inf if self.clip is None else self.clip
+        norm = distributed.whole(nn.utils.clip_grad_norm_(self.parameters, limit))
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        self.forget_gradients()
+        return loss, norm
+
+    def gradients(self, pieces: Pieces) -> Tensor:
+        """Add up the gradients of the pieces; return their loss."""
+        low, total = PRECISIONS[self.precision], 0.0
+        for i, (piece, share) in enumerate(pieces):
+            distributed.set_sync(self.parallel, i == len(pieces) - 1)
+            piece = [tensor.to(self.device, non_blocking=True) for tensor in piece]
+            with torch.autocast(self.device.type, low) if low else nullcontext():
+                loss = self.loss(self.forward, *piece)
+            if share != 1:
+                loss = loss * share
+            self.scaler.scale(loss).backward()
+            total = total + loss.detach()
+        return total
+
+    def what_fits(self, batch: tuple[Tensor, ...]) -> str:
+        """After running out of memory, try smaller and smaller pieces; say which one fits."""
+        rows, pieces = len(batch[-1]), self.accumulate
+        said = f"out of memory with {_rows_at_a_time(rows, pieces)} rows at a time; "
+        if distributed.world_size() > 1:  # the others are not here to try with
+            return f"{said}try accumulate={2 * pieces} for the same gradient in less memory"
+        while _rows_at_a_time(rows, pieces) > 1:
+            pieces *= 2
+            self.forget_gradients()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            try:
+                self.gradients(_split(batch, min(pieces, rows))[:1])
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                continue
+            return (
+                f"{said}{_rows_at_a_time(rows, pieces)} fit: pass accumulate={pieces} for the "
+                "same gradient in that memory, or make the batch smaller"
+            )
+        return said + "not even one row fits: take a shorter context or a smaller model"
+
+    def check(self, step: int, read: list[tuple[float, float]]) -> tuple[list[float], float]:
+        """Return the losses of the last steps, up to this one, and the last gradient's norm.
+
+        Raises:
+            TrainingError: if a number is not finite. With a scaler, gradients may be: it leaves
+                such steps out.
+        """
+        losses = distributed.mean_over_processes([loss for loss, _ in read], self.device)
+        for i, (loss, (_, norm)) in enumerate(zip(losses, read, strict=True), step + 1 - len(read)):
+            if math.isfinite(loss) and (math.isfinite(norm) or self.scaler.is_enabled()):
+                continue
+            what = "the gradient's norm" if math.isfinite(loss) else "the loss"
+            rate = self.optimizers[0].param_groups[0]["lr"]
+            raise TrainingError(
+                f"step {i}: {what} is {norm if math.isfinite(loss) else loss}. Try a learning "
+                f"rate well below {rate:.2g}, a warm-up, clip=1.0 (now {self.clip}), or "
+                f"precision='float32' (now {self.precision}); if it comes at once, look at this "
+                "step's batch"
+            )
+        return losses, read[-1][1]
+
+    def save(self, folder: str | Path, done: int, history: list[Row]) -> None:
+        """Write a checkpoint."""
+        state = {"history": history, "scaler": self.scaler.state_dict()}
+        checkpoint = checkpoints.capture(done, self.model, self.optimizers, **state)
+        if distributed.rank() == 0:
+            checkpoints.save(folder, checkpoint)
+
+    def resume(self, folder: str | Path) -> tuple[int, list[Row]]:
+        """Go on from the newest checkpoint, if there is one; return steps done and history."""
+        found = checkpoints.load_latest(folder)
+        if found is None:
+            return 0, []
+        checkpoints.restore(found, self.model, self.optimizers)
+        self.scaler.load_state_dict(found.state["scaler"])
+        return found.step, found.state["history"]
 
 
 def _check_positive(**arguments: int) -> None:
     for name, value in arguments.items():
         if value < 1:
             raise ValueError(f"{name}: expected at least 1, got {value}")
+
+
+def _check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
 
 
 def _seed(device: torch.device, *numbers: int) -> None:
@@ -307,20 +416,27 @@ def _seed(device: torch.device, *numbers: int) -> None:
         torch.mps.manual_seed(number)
 
 
-def _split(batch: tuple[Tensor, ...], pieces: int) -> list[tuple[list[Tensor], float]]:
-    """Cut a batch into pieces of rows; give each its share of the targets that count.
+def _split(batch: tuple[Tensor, ...], accumulate: int) -> Pieces:
+    """Cut a batch into pieces of rows; return this process's, each with its share of the loss.
 
-    The loss is a mean over such targets. Pieces may have unequally many, so the mean of their
-    losses would not be the batch's.
+    The loss is a mean over targets that count. Pieces may have unequally many, so the mean of
+    their losses would not be the batch's. Gradients are averaged over processes, hence the factor.
     """
+    world, rank = distributed.world_size(), distributed.rank()
+    pieces = accumulate * world
     if pieces == 1:
         return [(list(batch), 1.0)]
     if len(batch[-1]) < pieces:
         raise ValueError(f"batch: expected at least {pieces} rows to cut up, got {len(batch[-1])}")
     cut = list(zip(*(tensor.tensor_split(pieces) for tensor in batch), strict=True))
     counts = [int((piece[-1] != IGNORE).sum()) for piece in cut]
-    total = max(sum(counts), 1)
-    return [(list(piece), count / total) for piece, count in zip(cut, counts, strict=True)]
+    shares = [world * count / max(sum(counts), 1) for count in counts]
+    mine = slice(rank * accumulate, (rank + 1) * accumulate)
+    return [(list(piece), share) for piece, share in zip(cut[mine], shares[mine], strict=True)]
+
+
+def _rows_at_a_time(rows: int, accumulate: int) -> int:
+    return max(math.ceil(rows / accumulate / distributed.world_size()), 1)
 
 
 def _count_tokens(batch: tuple[Tensor, ...]) -> int:
@@ -331,35 +447,6 @@ def _count_tokens(batch: tuple[Tensor, ...]) -> int:
 def _is_out_of_memory(error: BaseException) -> bool:
     kinds = (MemoryError, torch.OutOfMemoryError)
     return isinstance(error, kinds) or "can't allocate memory" in str(error)
-
-
-def _what_fits(
-    step: int,
-    batch: tuple[Tensor, ...],
-    accumulate: int,
-    optimizers: list[Optimizer],
-    gradients: Callable[[list[tuple[list[Tensor], float]]], Tensor],
-) -> str:
-    """Try smaller and smaller pieces of the batch; say which one fits."""
-    rows = len(batch[-1])
-    said = f"step {step}: out of memory with {math.ceil(rows / accumulate)} rows at a time; "
-    while accumulate < rows:
-        accumulate = min(2 * accumulate, rows)
-        for one in optimizers:
-            one.zero_grad()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        try:
-            gradients(_split(batch, accumulate)[:1])
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            continue
-        return (
-            f"{said}{math.ceil(rows / accumulate)} fit: pass accumulate={accumulate} for the same "
-            "gradient in that memory, or make the batch smaller"
-        )
-    return said + "not even one row fits: take a shorter context or a smaller model"
 
 
 @contextmanager
@@ -380,111 +467,3 @@ def _after_the_step() -> Iterator[list[int]]:
         yield asked
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def somebody_watches() -> bool:
-    """Say whether a person sees the output as it comes: at a terminal, or in a live notebook.
-
-    A notebook that a program runs can't ask its user anything; its output is kept, so that
-    progress bars have no place in it.
-    """
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    kernel = getattr(shell, "kernel", None)
-    return kernel._allow_stdin if kernel else sys.stderr.isatty()
-
-
-class _Log:
-    """The history, its files, and the bar."""
-
-    def __init__(self, steps: int, folder: str | Path | None, progress: bool) -> None:
-        self.history: list[dict[str, float | None]] = []
-        self.steps, self.folder, self.progress = steps, folder and Path(folder), progress
-        self.losses: list[Tensor] = []  # since the last row; on a GPU, reading them waits for it
-        self.norms: list[Tensor] = []
-        self.tokens, self.seconds = 0, 0.0
-
-    def __enter__(self) -> "_Log":
-        self.file = self.board = None
-        if self.folder:
-            from torch.utils.tensorboard import SummaryWriter  # slow to import
-
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.file = (self.folder / "log.csv").open("w", newline="", encoding="utf-8")
-            self.writer = csv.DictWriter(self.file, COLUMNS)
-            self.writer.writeheader()
-            self.board = SummaryWriter(self.folder)
-        self.bar = tqdm(
-            total=self.steps, disable=not (self.progress and somebody_watches()), unit="step"
-        )
-        self.since = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-        if self.folder:
-            self.file.close()
-            self.board.close()
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Stop the clock."""
-        yield
-        self.since = time.perf_counter()
-
-    def step(self, loss: Tensor, norm: Tensor, tokens: int) -> None:
-        self.losses.append(loss)
-        self.norms.append(norm)
-        self.tokens += tokens
-
-    def add(
-        self, done: int, learning_rate: float, settings: str, scaler: torch.amp.GradScaler
-    ) -> None:
-        """Make a row of the steps since the last one.
-
-        Raises:
-            TrainingError: if a loss is not finite, or a gradient where no scaler skips the step.
-        """
-        losses = torch.stack(self.losses).tolist()
-        norms = torch.stack(self.norms).tolist()
-        now = time.perf_counter()
-        took, self.since = now - self.since, now
-        self.seconds += took
-        first = done - len(losses)
-        for i, (loss, norm) in enumerate(zip(losses, norms, strict=True)):
-            if not math.isfinite(loss) or not (math.isfinite(norm) or scaler.is_enabled()):
-                raise TrainingError(_not_finite(first + i, loss, norm, learning_rate, settings))
-        row = {
-            "step": done,
-            "loss": sum(losses) / len(losses),
-            "val_loss": None,
-            "learning_rate": learning_rate,
-            "grad_norm": norms[-1],
-            "seconds": self.seconds,
-            "tokens_per_second": self.tokens / took,
-        }
-        self.history.append(row)
-        self.losses, self.norms, self.tokens = [], [], 0
-        self.bar.update(len(losses))
-
-    def write(self) -> None:
-        """Show the last row, and write it to the files."""
-        row = self.history[-1]
-        shown = {"loss": f"{row['loss']:.3f}", "tokens/s": f"{row['tokens_per_second']:,.0f}"}
-        if row["val_loss"] is not None:
-            shown["val"] = f"{row['val_loss']:.3f}"
-        self.bar.set_postfix(shown)
-        if self.folder:
-            self.writer.writerow(row)
-            self.file.flush()
-            for name, value in row.items():
-                if name != "step" and value is not None:
-                    self.board.add_scalar(name, value, row["step"])
-
-
-def _not_finite(step: int, loss: float, norm: float, learning_rate: float, settings: str) -> str:
-    what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient's norm is {norm}"
-    return (
-        f"step {step}: the {what}. Try a learning rate far below {learning_rate:.2g}, a warm-up, "
-        f"clip=1.0, or precision='bfloat16' or 'float32' (now {settings}); if it happens at once, "
-        "look at this step's batch"
-    )

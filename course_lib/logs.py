@@ -1,0 +1,164 @@
+"""What a training run tells as it goes: a history, a bar, a plot that grows, files.
+
+Used by ``course_lib.training``.
+"""
+
+import csv
+import math
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+COLUMNS = ("step", "loss", "val_loss", "learning_rate", "grad_norm", "seconds", "tokens_per_second")
+Row = dict[str, float | None]
+
+
+def somebody_watches() -> bool:
+    """Say whether a person sees the output as it comes: at a terminal, or in a live notebook.
+
+    A notebook that a program runs can't ask its user anything. Its output is kept, so that
+    progress bars have no place in it.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    kernel = getattr(shell, "kernel", None)
+    return bool(kernel._allow_stdin) if kernel else sys.stderr.isatty()
+
+
+class TrainingLog:
+    """Gathers rows; shows and writes them. To be used in a ``with`` statement.
+
+    Args:
+        history: rows of the steps already done.
+        steps: length of the training.
+        folder: for ``log.csv`` and TensorBoard's files; None for no files.
+        progress: show a bar where somebody watches.
+        live_plot: draw the loss, in a notebook where somebody watches.
+    """
+
+    def __init__(
+        self,
+        history: list[Row],
+        steps: int,
+        folder: str | Path | None,
+        progress: bool,
+        live_plot: bool,
+    ) -> None:
+        self.history, self.steps = history, steps
+        self.folder = Path(folder) if folder else None
+        watched = somebody_watches()
+        self._show_bar, self._show_plot = progress and watched, live_plot and watched
+        self._losses: list[Tensor] = []  # since the last row; on a GPU, reading them waits for it
+        self._norms: list[Tensor] = []
+        self._tokens = 0
+        self._seconds = history[-1]["seconds"] if history else 0.0
+
+    def __enter__(self) -> "TrainingLog":
+        done = self.history[-1]["step"] if self.history else 0
+        if self.folder:
+            from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._file = (self.folder / "log.csv").open("w", newline="", encoding="utf-8")
+            self._writer = csv.DictWriter(self._file, COLUMNS)
+            self._writer.writeheader()
+            self._writer.writerows(self.history)
+            self._board = SummaryWriter(self.folder, purge_step=done + 1)
+        self._bar = tqdm(
+            total=self.steps, initial=done, disable=not self._show_bar, unit="step", desc="training"
+        )
+        self._plot = _Plot() if self._show_plot else None
+        self.start_clock()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        if self._plot:
+            self._plot.close(self.history)
+        if self.folder:
+            self._file.close()
+            self._board.close()
+
+    def start_clock(self) -> None:
+        """Begin to measure: what came before, such as an evaluation, isn't training."""
+        self._since = time.perf_counter()
+
+    def step(self, loss: Tensor, grad_norm: Tensor, tokens: int) -> None:
+        """Note a step; nothing is read from the device yet."""
+        self._losses.append(loss)
+        self._norms.append(grad_norm)
+        self._tokens += tokens
+
+    def read(self) -> list[tuple[float, float]]:
+        """Return loss and gradient norm of the steps since the last row, from the device."""
+        losses, norms = torch.stack(self._losses).tolist(), torch.stack(self._norms).tolist()
+        return list(zip(losses, norms, strict=True))
+
+    def add_row(self, done: int, learning_rate: float, losses: list[float], norm: float) -> None:
+        """Sum the steps since the last row up in a new one, and stop the clock."""
+        took = time.perf_counter() - self._since
+        self._seconds += took
+        self.history.append(
+            {
+                "step": done,
+                "loss": sum(losses) / len(losses),
+                "val_loss": None,
+                "learning_rate": learning_rate,
+                "grad_norm": norm,
+                "seconds": self._seconds,
+                "tokens_per_second": self._tokens / took,
+            }
+        )
+        self._losses, self._norms, self._tokens = [], [], 0
+        self._bar.update(len(losses))
+
+    def show(self) -> None:
+        """Show the last row and write it to the files."""
+        row = self.history[-1]
+        shown = {"loss": f"{row['loss']:.3f}", "tokens/s": f"{row['tokens_per_second']:,.0f}"}
+        if row["val_loss"] is not None:
+            shown["val"] = f"{row['val_loss']:.3f}"
+        self._bar.set_postfix(shown)
+        if self._plot:
+            self._plot.draw(self.history)
+        if self.folder:
+            self._writer.writerow(row)
+            self._file.flush()
+            for name in COLUMNS[1:]:
+                if row[name] is not None:
+                    self._board.add_scalar(name, row[name], row["step"])
+
+
+class _Plot:
+    """The loss so far, drawn anew in the same place of a notebook."""
+
+    def __init__(self) -> None:
+        import matplotlib.pyplot as plt
+        from IPython.display import display
+
+        self._figure, self._ax = plt.subplots()
+        self._handle = display(self._figure, display_id=True)
+        self._next = -math.inf
+
+    def draw(self, history: list[Row], pause: float = 2.0) -> None:
+        """Draw, unless it was drawn less than ``pause`` seconds ago."""
+        if time.perf_counter() < self._next:
+            return
+        self._next = time.perf_counter() + pause
+        self._ax.clear()
+        for name, style in (("loss", "-"), ("val_loss", "o-")):
+            rows = [row for row in history if row[name] is not None]
+            self._ax.plot([r["step"] for r in rows], [r[name] for r in rows], style, label=name)
+        self._ax.set(xlabel="step", ylabel="loss (nats)")
+        self._ax.legend()
+        self._handle.update(self._figure)
+
+    def close(self, history: list[Row]) -> None:
+        """Draw a last time."""
+        import matplotlib.pyplot as plt
+
+        self.draw(history, pause=0)
+        plt.close(self._figure)
