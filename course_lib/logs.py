@@ -141,13 +141,13 @@ class _Plot:
 
         self._figure, self._ax = plt.subplots()
         self._handle = display(self._figure, display_id=True)
-        self._next = -math.inf
+        self._drawn = -math.inf
 
     def draw(self, history: list[Row], pause: float = 2.0) -> None:
         """Draw, unless it was drawn less than ``pause`` seconds ago."""
-        if time.perf_counter() < self._next:
+        if time.perf_counter() < self._drawn + pause:
             return
-        self._next = time.perf_counter() + pause
+        self._drawn = time.perf_counter()
         self._ax.clear()
         for name, style in (("loss", "-"), ("val_loss", "o-")):
             rows = [row for row in history if row[name] is not None]
