@@ -144,7 +144,7 @@ def save(folder: str | Path, checkpoint: Checkpoint, keep: int = 3) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".part-*"):  # by a process that was killed
-        shutil.rmtree(left)
+        _remove(left)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     sizes, sums = {}, {}
     for name, tensors in zip(FILES, (checkpoint.model, checkpoint.optimizer), strict=True):
@@ -165,8 +165,15 @@ def save(folder: str | Path, checkpoint: Checkpoint, keep: int = 3) -> Path:
         # Renamed first: a half removed checkpoint must not look like a damaged one.
         if not old.name.startswith("."):
             old = old.rename(folder / f".part-{old.name}")
-        shutil.rmtree(old)
+        _remove(old)
     return place
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _flush(path: Path) -> None:
