@@ -23,6 +23,22 @@ def _check_sizes(**sizes: int) -> None:
         _expect(type(size) is int and size > 0, name, "a whole number above 0", repr(size))
 
 
+def _check_heads(
+    d_model: int, n_heads: int, n_kv_heads: int | None, dropout: float, rope_base: float | None
+) -> None:
+    n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
+    _check_sizes(d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
+    _expect(d_model % n_heads == 0, "n_heads", f"a divisor of d_model={d_model}", n_heads)
+    divisor = f"a divisor of n_heads={n_heads}"
+    _expect(n_heads % n_kv_heads == 0, "n_kv_heads", divisor, n_kv_heads)
+    _expect(0 <= dropout < 1, "dropout", "a share from 0 up to, not including, 1", dropout)
+    if rope_base is not None:
+        _expect(rope_base > 0, "rope_base", "a number above 0", rope_base)
+        width = d_model // n_heads
+        even = "an even head_dim = d_model / n_heads for rotary positions"
+        _expect(width % 2 == 0, "d_model", even, width)
+
+
 def _check_tensor(name: str, x: Tensor, axes: str, width: int | None = None) -> None:
     """Check that ``x`` is a floating-point tensor with these axes, the last one ``width`` wide."""
     expected = f"a floating-point tensor of shape {axes}"
@@ -355,7 +371,7 @@ class MultiHeadAttention(nn.Module):
         dropout: share of attention weights that are dropped during training.
         rope_base: base of the rotary positions; None for no positions.
         qk_norm: whether queries and keys are normalized per head, by RMSNorm with weights
-            (Henry et al. 2020 normalize by the length; RMSNorm as in Qwen3).
+            (Henry et al. 2020, 'Query-Key Normalization for Transformers').
 
     Raises:
         ValueError: if a size doesn't fit; the message names the argument.
@@ -373,25 +389,16 @@ class MultiHeadAttention(nn.Module):
         qk_norm: bool = False,
     ) -> None:
         super().__init__()
-        n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
-        _check_sizes(d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
-        _expect(d_model % n_heads == 0, "n_heads", f"a divisor of d_model={d_model}", n_heads)
-        divisor = f"a divisor of n_heads={n_heads}"
-        _expect(n_heads % n_kv_heads == 0, "n_kv_heads", divisor, n_kv_heads)
-        _expect(0 <= dropout < 1, "dropout", "a share from 0 up to, not including, 1", dropout)
+        _check_heads(d_model, n_heads, n_kv_heads, dropout, rope_base)
         self.d_model = d_model
         self.n_heads = n_heads
-        self.n_kv_heads = n_kv_heads
+        self.n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
         self.head_dim = d_model // n_heads
         self.dropout = dropout
         self.rope_base = rope_base
-        if rope_base is not None:
-            _expect(rope_base > 0, "rope_base", "a number above 0", rope_base)
-            even = "an even head_dim = d_model / n_heads for rotary positions"
-            _expect(self.head_dim % 2 == 0, "d_model", even, self.head_dim)
         self.q_proj = nn.Linear(d_model, n_heads * self.head_dim, bias=bias)
-        self.k_proj = nn.Linear(d_model, n_kv_heads * self.head_dim, bias=bias)
-        self.v_proj = nn.Linear(d_model, n_kv_heads * self.head_dim, bias=bias)
+        self.k_proj = nn.Linear(d_model, self.n_kv_heads * self.head_dim, bias=bias)
+        self.v_proj = nn.Linear(d_model, self.n_kv_heads * self.head_dim, bias=bias)
         self.out_proj = nn.Linear(n_heads * self.head_dim, d_model, bias=bias)
         self.q_norm = nn.RMSNorm(self.head_dim, eps=1e-6) if qk_norm else None
         self.k_norm = nn.RMSNorm(self.head_dim, eps=1e-6) if qk_norm else None

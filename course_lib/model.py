@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from course_lib.attention import (
     KeyValueCache,
     MultiHeadAttention,
+    _check_heads,
     _check_sizes,
     _expect,
     causal_mask,
@@ -83,11 +84,10 @@ class GPTConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        names = ("vocab_size", "context", "n_layers", "n_heads", "d_model")
-        _check_sizes(**{name: getattr(self, name) for name in names})
-        for name in ("n_kv_heads", "d_ff"):
-            if getattr(self, name) is not None:
-                _check_sizes(**{name: getattr(self, name)})
+        _check_sizes(vocab_size=self.vocab_size, context=self.context, n_layers=self.n_layers)
+        _check_sizes(d_ff=self.hidden)
+        rope_base = self.rope_base if self.positions == "rope" else None
+        _check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.dropout, rope_base)
         choices = {
             "norm": ("layer", "rms"),
             "mlp": tuple(ACTIVATIONS),
@@ -96,9 +96,9 @@ class GPTConfig:
         for name, allowed in choices.items():
             got = getattr(self, name)
             _expect(got in allowed, name, f"one of {', '.join(allowed)}", repr(got))
-        for name in ("norm_eps", "rope_base", "logit_cap"):
-            number = getattr(self, name)
-            _expect(number is None or number > 0, name, "a number above 0", number)
+        _expect(self.norm_eps > 0, "norm_eps", "a number above 0", self.norm_eps)
+        capped = self.logit_cap is not None
+        _expect(not capped or self.logit_cap > 0, "logit_cap", "a number above 0", self.logit_cap)
 
     @property
     def hidden(self) -> int:
@@ -139,6 +139,11 @@ class EncoderConfig(GPTConfig):
     n_token_types: int = 0
     embedding_norm: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        types = self.n_token_types
+        _expect(type(types) is int and types >= 0, "n_token_types", "a whole number", types)
+
 
 @dataclass(frozen=True)
 class TransformerConfig(GPTConfig):
@@ -154,9 +159,9 @@ class TransformerConfig(GPTConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("source_vocab_size", "n_encoder_layers"):
-            if getattr(self, name) is not None:
-                _check_sizes(**{name: getattr(self, name)})
+        names = ("source_vocab_size", "n_encoder_layers")
+        sizes = {name: getattr(self, name) for name in names}
+        _check_sizes(**{name: size for name, size in sizes.items() if size is not None})
 
 
 def make_norm(config: GPTConfig) -> nn.Module:
@@ -291,6 +296,15 @@ def initialize(model: nn.Module, config: GPTConfig, n_layers: int) -> None:
             nn.init.zeros_(module.bias)
 
 
+def _lookup(embedding: nn.Embedding, argument: str, ids: Tensor) -> Tensor:
+    try:
+        return embedding(ids)
+    except IndexError:
+        fine = f"ids from 0 to {embedding.num_embeddings - 1}"
+        came = f"ids from {ids.min().item()} to {ids.max().item()}"
+        raise ValueError(f"{argument}: expected {fine}, got {came}") from None
+
+
 class _Stack(nn.Module):
     """What GPT, encoder and decoder share: embeddings, blocks, final norm, and the checks."""
 
@@ -302,45 +316,49 @@ class _Stack(nn.Module):
             self.position_embedding = nn.Embedding(config.context, config.d_model)
         self.blocks = nn.ModuleList(Block(config, cross) for _ in range(config.n_layers))
         self.norm = make_norm(config) if config.pre_norm else nn.Identity()
-        self._learned, self._rotary = config.positions == "learned", config.positions == "rope"
+        self.argument = "tokens"  # what messages call the input
 
-    def _embed(self, tokens: Tensor, start: int = 0) -> Tensor:
-        try:
-            x = self.token_embedding(tokens)  # (B, T, d_model)
-        except IndexError:
-            _expect(False, "tokens", f"ids from 0 to {self.config.vocab_size - 1}", tokens)
-        if self._learned:
+    def _embed(self, tokens: Tensor, start: int = 0, mask: Tensor | None = None) -> Tensor:
+        x = _lookup(self.token_embedding, self.argument, tokens)  # (B, T, d_model)
+        learned = self.config.positions == "learned"
+        if learned and mask is None:
             x = x + self.position_embedding.weight[start : start + tokens.shape[1]]
+        elif learned:  # a row's real tokens count from 0, wherever its padding stands
+            positions = (mask[:, 0, 0].cumsum(-1) - 1).clamp(min=0)[:, start:]
+            x = x + self.position_embedding(positions)
+        return x
+
+    def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
     def _rope(self, x: Tensor, start: int = 0) -> Rope | None:
         """Return the cosines and sines for all layers."""
-        if not self._rotary:
+        if self.config.positions != "rope":
             return None
         positions = torch.arange(start, start + x.shape[1], device=x.device)
         width = self.config.d_model // self.config.n_heads
         return rope_table(positions, width, self.config.rope_base, x.dtype)
 
-    def _check_tokens(self, name: str, tokens: Tensor, start: int = 0) -> None:
-        expected = "whole numbers of shape (B, T)"
-        _expect(isinstance(tokens, Tensor), name, expected, type(tokens).__name__)
-        _expect(tokens.dim() == 2, name, expected, f"shape {tuple(tokens.shape)}")
-        integers = tokens.dtype in (torch.int64, torch.int32)
-        _expect(integers, name, expected, f"dtype {tokens.dtype}")
-        length = start + tokens.shape[1]
-        _expect(tokens.numel() > 0, name, expected, f"shape {tuple(tokens.shape)}")
-        if self._learned:
-            context = self.config.context
-            _expect(length <= context, name, f"at most context={context} positions", length)
+    def _check_tokens(self, tokens: Tensor, start: int = 0) -> None:
+        expected = "whole numbers of shape (B, T), neither 0"
+        _expect(isinstance(tokens, Tensor), self.argument, expected, type(tokens).__name__)
+        shape = tuple(tokens.shape)
+        _expect(len(shape) == 2 and 0 not in shape, self.argument, expected, f"shape {shape}")
+        whole = tokens.dtype in (torch.int64, torch.int32)
+        _expect(whole, self.argument, expected, f"dtype {tokens.dtype}")
+        if self.config.positions == "learned":
+            room, end = self.config.context, start + shape[1]
+            _expect(end <= room, self.argument, f"at most context={room} positions", end)
 
     def _check_caches(self, caches: Sequence[KeyValueCache], tokens: Tensor) -> int:
         """Return how many tokens the caches hold."""
         layers = len(self.blocks)
         _expect(len(caches) == layers, "caches", f"one per layer ({layers})", len(caches))
         start, room = caches[0].length, caches[0].max_length - caches[0].length
-        _expect(tokens.shape[1] <= room, "tokens", f"at most {room} more", tokens.shape[1])
+        more = f"at most {room} more tokens in the caches"
+        _expect(tokens.shape[1] <= room, self.argument, more, tokens.shape[1])
         batch = caches[0].batch_size
-        _expect(batch in (None, len(tokens)), "tokens", f"batch size {batch}", len(tokens))
+        _expect(batch in (None, len(tokens)), self.argument, f"batch size {batch}", len(tokens))
         return start
 
     def new_caches(self, max_length: int) -> list[KeyValueCache]:
@@ -389,10 +407,13 @@ class _Decoder(_Stack):
         key_padding_mask: Tensor | None,
         memory: "Memory | None" = None,
     ) -> Tensor:
+        self._check_tokens(tokens, caches[0].length if caches else 0)
         start = 0 if caches is None else self._check_caches(caches, tokens)
+        batch = len(tokens) if memory is None else len(memory.keys_values[0][0])
+        _expect(len(tokens) == batch, self.argument, f"batch size {batch}", len(tokens))
         end = start + tokens.shape[1]
         mask = _padding("key_padding_mask", key_padding_mask, len(tokens), end)
-        x = self._embed(tokens, start)
+        x = self._drop(self._embed(tokens, start, mask))
         mask, causal = _causal(mask, tokens.shape[1], end, x)
         rope = self._rope(x, start)
         for i, block in enumerate(self.blocks):
@@ -428,7 +449,7 @@ class GPT(_Decoder):
             tokens: (B, T), ids below ``vocab_size``.
             caches: from :meth:`new_caches`; they hold the tokens before these and take these up.
             key_padding_mask: (B, S), true at real tokens; S counts the cached tokens, too. Padding
-                stands at the end, or, with rotary or no positions, at the start.
+                stands at the start or at the end.
 
         Returns:
             (B, T, vocab_size).
@@ -446,7 +467,6 @@ class GPT(_Decoder):
         key_padding_mask: Tensor | None = None,
     ) -> Tensor:
         """Return the last layer's normalized states (B, T, d_model); :meth:`logits` reads them."""
-        self._check_tokens("tokens", tokens, 0 if not caches else caches[0].length)
         return self._run(tokens, caches, key_padding_mask)
 
 
@@ -484,13 +504,15 @@ class Encoder(_Stack):
         Raises:
             ValueError: if a shape, dtype or length doesn't fit; the message names the argument.
         """
-        self._check_tokens("tokens", tokens)
+        self._check_tokens(tokens)
         mask = _padding("key_padding_mask", key_padding_mask, *tokens.shape)
         x = self._embed(tokens)
         if self.config.n_token_types:
             types = torch.zeros_like(tokens) if token_types is None else token_types
-            x = x + self.type_embedding(types)
-        x = self.embedding_norm(x)
+            x = x + _lookup(self.type_embedding, "token_types", types)
+        else:
+            _expect(token_types is None, "token_types", "None, as n_token_types=0", "a tensor")
+        x = self._drop(self.embedding_norm(x))
         rope = self._rope(x)
         for block in self.blocks:
             x = block(x, rope, mask)
@@ -525,6 +547,7 @@ class Transformer(nn.Module):
         self.encoder = Encoder(EncoderConfig(**shared))
         self.decoder = _Decoder(config, cross=True)
         initialize(self.decoder, config, config.n_layers)
+        self.encoder.argument, self.decoder.argument = "source", "target"
         if config.source_vocab_size is None:
             self.encoder.token_embedding = self.decoder.token_embedding
 
@@ -546,7 +569,7 @@ class Transformer(nn.Module):
 
     def encode(self, source: Tensor, source_mask: Tensor | None = None) -> Memory:
         """Read the source once; :meth:`decode` can then be called for each new token."""
-        self.encoder._check_tokens("source", source)
+        self.encoder._check_tokens(source)
         mask = _padding("source_mask", source_mask, *source.shape)
         x = self.encoder(source, key_padding_mask=source_mask)
         pairs = [block.cross_attention.keys_values(x, x) for block in self.decoder.blocks]
@@ -556,9 +579,6 @@ class Transformer(nn.Module):
         self, target: Tensor, memory: Memory, *, caches: Sequence[KeyValueCache] | None = None
     ) -> Tensor:
         """Return the logits (B, T, vocab_size) of each next target token, given the memory."""
-        self.decoder._check_tokens("target", target, 0 if not caches else caches[0].length)
-        batch = len(memory.keys_values[0][0])
-        _expect(len(target) == batch, "target", f"batch size {batch}", len(target))
         return self.decoder.logits(self.decoder._run(target, caches, None, memory))
 
     def new_caches(self, max_length: int) -> list[KeyValueCache]:
