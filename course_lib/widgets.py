@@ -152,7 +152,10 @@ def _row(token: str, dot: float, score: float, power: float, weight: float) -> s
 
 
 def samples_explorer(
-    samples: Mapping[tuple[object, object], Sequence[str]], *, labels: tuple[str, str]
+    samples: Mapping[tuple[object, object], Sequence[str]],
+    *,
+    labels: tuple[str, str],
+    start: tuple[object, object] | None = None,
 ) -> HTML:
     """Let the reader move two settings of a sampler and see texts drawn with them.
 
@@ -160,13 +163,15 @@ def samples_explorer(
         samples: texts for each pair of settings; every first setting with every second one, and
             equally many texts for each.
         labels: the names of the two settings.
+        start: the settings shown first; by default the first of each.
 
     Returns:
         A self-contained figure. Its first texts are written here, so that they are there where no
         script runs.
 
     Raises:
-        ValueError: if a pair of settings is missing, or has more or fewer texts than others.
+        ValueError: if a pair of settings is missing, or has more or fewer texts than others, or
+            ``start`` is none of them.
     """
     first, second = (list(dict.fromkeys(values)) for values in zip(*samples, strict=True))
     missing = [(a, b) for a in first for b in second if (a, b) not in samples]
@@ -177,8 +182,12 @@ def samples_explorer(
     counts = sorted({len(texts) for texts in samples.values()})
     if len(counts) > 1 or not counts[0]:
         raise ValueError(f"samples: expected equally many texts for each pair, got {counts}")
+    start = start or (first[0], second[0])
+    if start not in samples:
+        raise ValueError(f"start: expected a pair of settings that has texts, got {start}")
     data = {
         "settings": [list(map(str, first)), list(map(str, second))],
+        "start": [first.index(start[0]), second.index(start[1])],
         "samples": [[list(samples[a, b]) for b in second] for a in first],
     }
     return _fill(
@@ -186,9 +195,9 @@ def samples_explorer(
         data,
         FIRST_LABEL=html.escape(labels[0]),
         SECOND_LABEL=html.escape(labels[1]),
-        FIRST_VALUE=html.escape(str(first[0])),
-        SECOND_VALUE=html.escape(str(second[0])),
-        FIRST_TEXT=html.escape(samples[first[0], second[0]][0]),
+        FIRST_VALUE=html.escape(str(start[0])),
+        SECOND_VALUE=html.escape(str(start[1])),
+        FIRST_TEXT=html.escape(samples[start][0]),
     )
 
 
@@ -224,7 +233,7 @@ def cost_calculator(
         energy_mwh(hours, watts, pue)
         for watts, pue in zip((gpu.watts, gpu.server_watts), PUE, strict=True)
     )
-    cheap, dear = (f"${_number(hours * price)}" for price in DOLLARS_PER_GPU_HOUR)
+    cheap, dear = (_number(hours * price) for price in DOLLARS_PER_GPU_HOUR)
     many = f"{n_gpus:,} GPU{'s' * (n_gpus > 1)}"
     rows = {
         "Operations, 6·N·D": f"{_scientific(flops)} FLOP",
@@ -233,7 +242,7 @@ def cost_calculator(
         "Time on one GPU": _time(hours * 3600),
         f"Time on {many}": _time(hours * 3600 / n_gpus),
         "Energy": f"{_energy(low)} to {_energy(high)}",
-        "Rent": f"{cheap} to {dear}",
+        "Rent": f"{cheap} to {dear} dollars",
     }
     first = {"parameters": parameters, "tokens": tokens, "percent": percent, "n": n_gpus}
     choices = {
@@ -264,8 +273,8 @@ def cost_calculator(
             f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows.items()
         ),
         CAPTION_TEXT=f"Energy: from the boards alone in a building with a PUE of {PUE[0]} to whole "
-        f"servers with a PUE of {PUE[1]}. Rent: ${DOLLARS_PER_GPU_HOUR[0]:.2f} to "
-        f"${DOLLARS_PER_GPU_HOUR[1]:.2f} for an hour of a GPU.",
+        f"servers with a PUE of {PUE[1]}. Rent: {DOLLARS_PER_GPU_HOUR[0]:.2f} to "
+        f"{DOLLARS_PER_GPU_HOUR[1]:.2f} dollars for an hour of a GPU.",
     )
 
 

@@ -163,11 +163,26 @@ def test_samples_show_the_text_of_both_settings_and_another_one(browser):
     page.close()
 
 
+def test_samples_open_where_they_are_asked_to(browser):
+    page = browser.new_page()
+    page.set_content(
+        widgets.samples_explorer(SAMPLES, labels=("n", "Temperature"), start=(2, 2)).data
+    )
+    assert page.locator("blockquote").text_content() == "n 2 <i> 2 a"
+    assert page.get_by_role("slider", name="n", exact=True).get_attribute("aria-valuetext") == "2"
+    page.get_by_role("slider", name="n", exact=True).press("ArrowLeft")
+    assert page.locator("blockquote").text_content() == "n 1 <i> 2 a"
+    page.close()
+
+
 def test_samples_show_the_first_text_without_a_script(browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.set_content(widgets.samples_explorer(SAMPLES, labels=("n", "Temperature")).data)
-    assert page.locator("blockquote").text_content() == "n 1 <i> 0.5 a"
+    page.set_content(
+        widgets.samples_explorer(SAMPLES, labels=("n", "Temperature"), start=(3, 0.5)).data
+    )
+    assert page.locator("blockquote").text_content() == "n 3 <i> 0.5 a"
+    assert "n 3 and Temperature 0.5" in page.locator("noscript").text_content()
     assert page.get_by_role("slider").count() == 0
     context.close()
 
@@ -177,6 +192,8 @@ def test_samples_name_what_is_missing():
         widgets.samples_explorer({(1, 1): ["a"], (2, 2): ["b"]}, labels=("n", "t"))
     with pytest.raises(ValueError, match=r"equally many texts for each pair, got \[1, 2\]"):
         widgets.samples_explorer({(1, 1): ["a"], (2, 1): ["b", "c"]}, labels=("n", "t"))
+    with pytest.raises(ValueError, match=r"start: expected a pair .* has texts, got \(9, 2\)"):
+        widgets.samples_explorer(SAMPLES, labels=("n", "t"), start=(9, 2))
 
 
 def training_run(**changes):
@@ -210,6 +227,7 @@ def test_calculator_shows_the_same_first_state_without_a_script(browser):
             context.close()
         assert shown[0] == shown[1]
         assert len(shown[0][0]) == 7
+        assert "$" not in " ".join(shown[0][0].values()), "JupyterLab takes it for mathematics"
 
 
 def test_calculator_computes_what_course_lib_does(browser):
@@ -228,8 +246,8 @@ def test_calculator_computes_what_course_lib_does(browser):
     assert found["Tokens per parameter"] == "20"
     assert found["Time on one GPU"] == found["Time on 1 GPU"] == f"{3600 * hours:.1f} seconds"
     assert found["Energy"].startswith(f"{kwh:.3g} kWh to ")
-    cheap, dear = (f"${hours * price:.3g}" for price in costs.DOLLARS_PER_GPU_HOUR)
-    assert found["Rent"] == f"{cheap} to {dear}"
+    cheap, dear = (f"{hours * price:.3g}" for price in costs.DOLLARS_PER_GPU_HOUR)
+    assert found["Rent"] == f"{cheap} to {dear} dollars"
     tokens = page.get_by_role("slider", name="Tokens")
     assert tokens.get_attribute("aria-valuetext") == "200 million"
     assert "on H100 GPUs at 41 % of their peak" in page.locator("[aria-live]").text_content()
