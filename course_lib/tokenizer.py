@@ -70,27 +70,45 @@ class BPETokenizer:
     were learned; then the special tokens. Two neighbors are joined if their bytes together are a
     token, the one learned first before others (tiktoken's rule).
 
+    The last three arguments are for the tokenizers of published models.
+
     Args:
         merges: pairs of tokens, in the order in which they were learned.
         special_tokens: texts that stand for themselves, such as ``<|endoftext|>``.
+        pattern: regular expression of the words; merges never cross their borders.
+        alphabet: the bytes that are tokens, in the order of their ids. Others are left out of a
+            text, as in the ``tokenizers`` library.
+        special_first: whether the special tokens have the first ids.
 
     Raises:
         ValueError: if a merge joins what is not yet a token, or a special token is empty.
     """
 
     def __init__(
-        self, merges: Sequence[tuple[bytes, bytes]], special_tokens: Sequence[str] = ()
+        self,
+        merges: Sequence[tuple[bytes, bytes]],
+        special_tokens: Sequence[str] = (),
+        *,
+        pattern: str = PATTERN.pattern,
+        alphabet: Sequence[bytes] = _BYTE_TOKENS,
+        special_first: bool = False,
     ) -> None:
         self.merges = list(merges)
-        self.vocab = {token: i for i, token in enumerate(_BYTE_TOKENS)}
+        self.pattern = regex.compile(pattern)
+        self.alphabet = list(alphabet)
+        self.special_first = special_first
+        first = len(special_tokens) if special_first else 0
+        self.vocab = {token: first + i for i, token in enumerate(self.alphabet)}
         for left, right in self.merges:
             if left not in self.vocab or right not in self.vocab:
                 raise ValueError(f"merges: {(left, right)} joins what is not yet a token")
-            self.vocab.setdefault(left + right, len(self.vocab))
+            self.vocab.setdefault(left + right, first + len(self.vocab))
         if not all(special_tokens):
             raise ValueError("special_tokens: expected texts that are not empty, got ''")
-        self.special_tokens = {s: len(self.vocab) + i for i, s in enumerate(special_tokens)}
-        self._bytes = list(self.vocab) + [s.encode() for s in self.special_tokens]
+        behind = 0 if special_first else len(self.vocab)
+        self.special_tokens = {s: behind + i for i, s in enumerate(special_tokens)}
+        special = [s.encode() for s in self.special_tokens]
+        self._bytes = [*special, *self.vocab] if special_first else [*self.vocab, *special]
         longest_first = sorted(self.special_tokens, key=len, reverse=True)
         self._special_pattern = regex.compile("|".join(map(regex.escape, longest_first)) or r"(?!)")
         # Text repeats its words: most are looked up. Very long ones are rare and not kept.
@@ -194,16 +212,17 @@ class BPETokenizer:
 
     def _encode_plain(self, text: str) -> list[int]:
         ids: list[int] = []
-        for word in PATTERN.findall(text):
+        for word in self.pattern.findall(text):
             ids.extend(self._encode_word(word) if len(word) <= 100 else self._merge(word))
         return ids
 
     def _merge(self, word: str) -> tuple[int, ...]:
         """Join neighbors, the earliest-learned token first; n log n in the length of the word."""
+        vocab = self.vocab
         parts: list[bytes | None] = [bytes([byte]) for byte in word.encode()]
+        parts = [part for part in parts if part in vocab]
         after = list(range(1, len(parts) + 1))  # a linked list: who stands behind
         before = list(range(-1, len(parts) - 1))
-        vocab = self.vocab
         heap = [
             (vocab[a + b], i, a, b) for i, (a, b) in enumerate(pairwise(parts)) if a + b in vocab
         ]
@@ -237,9 +256,15 @@ class BPETokenizer:
         return b"".join(self._bytes[i] for i in ids).decode("utf-8", errors="replace")
 
     def save(self, path: str | Path) -> None:
-        """Write merges and special tokens as JSON, whole or not at all."""
+        """Write the tokenizer as JSON, whole or not at all."""
         signs = [[_to_signs(left), _to_signs(right)] for left, right in self.merges]
-        content = {"merges": signs, "special_tokens": list(self.special_tokens)}
+        content = {
+            "merges": signs,
+            "special_tokens": list(self.special_tokens),
+            "pattern": self.pattern.pattern,
+            "alphabet": _to_signs(b"".join(self.alphabet)),
+            "special_first": self.special_first,
+        }
         part = Path(f"{path}.part")
         part.write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
         os.replace(part, path)
@@ -254,7 +279,13 @@ class BPETokenizer:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             merges = [(_from_signs(left), _from_signs(right)) for left, right in content["merges"]]
-            return cls(merges, content["special_tokens"])
+            return cls(
+                merges,
+                content["special_tokens"],
+                pattern=content["pattern"],
+                alphabet=[_from_signs(sign) for sign in content["alphabet"]],
+                special_first=content["special_first"],
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: expected a file that save() wrote ({error})") from None
 

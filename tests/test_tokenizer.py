@@ -115,6 +115,22 @@ def test_saved_tokenizer_is_the_same(tokenizer, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
 
 
+def test_published_form_has_its_own_ids_and_words_and_survives_saving(tmp_path):
+    tokenizer = BPETokenizer(
+        [(b"1", b"1"), (b"b", b"a")],
+        ["<s>", "</s>"],
+        pattern=r"\p{N}|\P{N}+",
+        alphabet=[b"b", b"a", b"1"],
+        special_first=True,
+    )
+    tokenizer.save(tmp_path / "t.json")
+    for same in (tokenizer, BPETokenizer.load(tmp_path / "t.json")):
+        ids = same.encode("ba11cab</s>", allowed_special={"</s>"})
+        assert ids == [6, 4, 4, 3, 2, 1], "digits stay apart, c is not in the alphabet"
+        assert same.decode(ids) == "ba11ab</s>"
+        assert same.vocab_size == 7
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"merges": [["a"]], "special_tokens": []}'])
 def test_foreign_file_is_refused(tmp_path, content):
     (tmp_path / "t.json").write_text(content)
