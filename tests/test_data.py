@@ -246,6 +246,21 @@ def test_messages_come_in_pairs_without_keys():
         data.load_messages("tlh")
 
 
+def test_other_programs_messages_come_in_pairs_too():
+    sizes = {"gramps": (7_015, 6_842), "horizon": (3_254, 3_092), "indico": (5_558, 4_788)}
+    sizes |= {"pretix": (6_627, 2_920), "wagtail": (1_890, 1_318)}
+    for program, (french, chinese) in sizes.items():
+        pairs = data.load_messages("fr", f"messages-{program}")
+        assert len(pairs) == french
+        assert all(pair.source and pair.target for pair in pairs)
+        assert len(set(data.load_messages("zh_CN", f"messages-{program}"))) == chinese
+    assert data.Pair("Merge Places", "Fusion des lieux") in data.load_messages(
+        "fr", "messages-gramps"
+    )
+    with pytest.raises(DataError, match="expected one of messages, .*, got 'plays'"):
+        data.load_messages("fr", "plays")
+
+
 def test_misspellings_have_corrections():
     found = data.load_misspellings()
     assert found["recieve"] == ["receive"]
