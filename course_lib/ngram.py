@@ -9,6 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -75,11 +76,14 @@ class NGram(ABC):
         self.counts: list[dict[tuple[int, ...], dict[int, int]]] = [{} for _ in range(order)]
         encoded = [self._encode(sentence) for sentence in corpus]
         for k in range(order) if self._uses_shorter_contexts else [order - 1]:
+            first = order - 1 - k  # shorter contexts need fewer of the start signs
             grams = Counter(
-                tuple(ids[i - k : i + 1]) for ids in encoded for i in range(order - 1, len(ids))
+                chain.from_iterable(
+                    zip(*(ids[first + j :] for j in range(k + 1)), strict=False) for ids in encoded
+                )
             )
-            for (*context, word), count in grams.items():
-                self.counts[k].setdefault(tuple(context), {})[word] = count
+            for gram, count in grams.items():
+                self.counts[k].setdefault(gram[:-1], {})[gram[-1]] = count
         self._totals = [_totals(table) for table in self.counts]
 
     @abstractmethod
