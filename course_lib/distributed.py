@@ -25,11 +25,27 @@ def process_group() -> Iterator[None]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", **_own_store())
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def _own_store() -> dict[str, object]:
+    """Return arguments with which a restart doesn't read the addresses of the processes before it.
+
+    torchrun (seen in torch 2.13) keeps one store of addresses for all restarts. On one machine the
+    number of restarts tells them apart. On several, machines count differently: there, start
+    torchrun with TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1.
+    """
+    known = os.environ
+    if known.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or known["GROUP_WORLD_SIZE"] != "1":
+        return {}
+    world, rank = int(known["WORLD_SIZE"]), int(known["RANK"])
+    store = dist.TCPStore(known["MASTER_ADDR"], int(known["MASTER_PORT"]), world, is_master=False)
+    prefix = f"restart {known['TORCHELASTIC_RESTART_COUNT']}"
+    return {"store": dist.PrefixStore(prefix, store), "world_size": world, "rank": rank}
 
 
 def world_size() -> int:
@@ -82,6 +98,11 @@ def mean_over_processes(values: list[float], device: torch.device) -> list[float
 def whole(tensor: Tensor) -> Tensor:
     """Return a sharded tensor as one; all processes must call it. Others come back as they are."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def local(tensor: Tensor) -> Tensor:
+    """Return the part of a sharded tensor that this process holds."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def like(tensor: Tensor, reference: Tensor) -> Tensor:

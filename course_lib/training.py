@@ -5,9 +5,11 @@ seed and the step's number, so a run that was stopped goes on as if it never had
 precision and loss scaling follow Micikevicius et al. (2018), 'Mixed Precision Training'.
 """
 
+import argparse
 import hashlib
 import math
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -17,12 +19,18 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
-from course_lib import checkpoints, distributed
+from course_lib import checkpoints, data, distributed, optim
+from course_lib.generation import Sampler, generate
 from course_lib.logs import Row, TrainingLog
+from course_lib.model import GPT, GPTConfig
+from course_lib.text import strip_play_markup
+from course_lib.tokenizer import BPETokenizer, CharacterTokenizer
 
 IGNORE = -100  # a target that doesn't count
+RECIPES = ("baseline", "modern")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Batches = Callable[[int], tuple[Tensor, ...]]
 Pieces = list[tuple[list[Tensor], float]]  # rows of a batch, and their share of the loss
@@ -467,3 +475,146 @@ def _after_the_step() -> Iterator[list[int]]:
         yield asked
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def recipe_optimizers(
+    model: nn.Module, recipe: str, steps: int
+) -> tuple[list[Optimizer], optim.Schedule]:
+    """Return optimizers and schedule of a named recipe.
+
+    Args:
+        model: what they train; sharded already, if it is to be.
+        recipe: ``baseline`` (GPT-2's: AdamW, warm-up and cosine) or ``modern`` (Muon for matrices,
+            AdamW for the rest, and a linear warm-down).
+        steps: length of the training.
+    """
+    _check_one_of("recipe", recipe, RECIPES)
+    if recipe == "baseline":
+        adamw = optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1)
+        return [adamw], optim.warmup_cosine(steps, warmup=min(100, steps // 10))
+    matrices, rest = optim.split_parameters(model)
+    muon = optim.Muon(matrices, 0.02, steps=3)
+    adamw = optim.AdamW(rest, 5e-3, betas=(0.9, 0.99), weight_decay=0.0)
+    return [muon, adamw], optim.warmup_stable_decay(steps, warmup=0, decay=steps // 2)
+
+
+def _read_text(path: Path | None) -> str:
+    if path is None:
+        return "\n\n".join(strip_play_markup(play) for play in data.load_plays().values())
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(
+            f"--text: expected a file to read, got {path} ({error.strerror})"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--text: expected UTF-8, got byte {error.start} of {path}") from None
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m course_lib.training",
+        description="Train a language model on a text: the first 90 % of it; the rest validates.",
+        epilog="On several GPUs: torchrun --nproc-per-node 8 -m course_lib.training ... "
+        "With --checkpoint, a run that was stopped goes on when it is called again.",
+    )
+    add = parser.add_argument
+    add("--text", type=Path, help="a text file in UTF-8 [Shakespeare's plays]")
+    add("--tokenizer", choices=["characters", "bpe"], default="characters", help="[%(default)s]")
+    add("--vocab-size", type=int, default=1024, help="number of tokens of bpe [%(default)s]")
+    add("--recipe", choices=RECIPES, default="modern", help="model, optimizers [%(default)s]")
+    add("--layers", type=int, default=4, help="number of blocks [%(default)s]")
+    add("--width", type=int, default=128, help="d_model; heads are 32 wide [%(default)s]")
+    add("--context", type=int, default=64, help="tokens that the model sees [%(default)s]")
+    add("--batch-size", type=int, default=12, help="windows, of all processes [%(default)s]")
+    add("--accumulate", type=int, default=1, help="pieces of a process's part [%(default)s]")
+    add("--steps", type=int, default=2000, help="length of the training [%(default)s]")
+    add("--eval-every", type=int, default=500, help="steps between validations [%(default)s]")
+    add("--precision", choices=PRECISIONS, help="[what the device is best at]")
+    add("--compile", action="store_true", help="compile the model: slow to begin, then faster")
+    add("--shard", action="store_true", help="spread the weights over the processes (FSDP)")
+    add("--checkpoint", type=Path, help="a folder for checkpoints")
+    add("--log", type=Path, help="a folder for log.csv and TensorBoard's files")
+    add("--seed", type=int, default=0, help="of weights, batches and the sample [%(default)s]")
+    return parser.parse_args(arguments)
+
+
+def _train_as_asked(args: argparse.Namespace, say: Callable[..., None]) -> None:
+    text = _read_text(args.text)
+    cut = len(text) * 9 // 10
+    if args.tokenizer == "bpe":
+        tokenizer = BPETokenizer.train(text[:cut], args.vocab_size)
+    else:
+        tokenizer = CharacterTokenizer(text)
+    train_tokens, val_tokens = (torch.tensor(tokenizer.encode(t)) for t in (text[:cut], text[cut:]))
+    batches = random_windows(train_tokens, args.batch_size, args.context, args.seed)
+    torch.manual_seed(args.seed)
+    recipe = GPTConfig.baseline if args.recipe == "baseline" else GPTConfig.modern
+    model = GPT(
+        recipe(
+            tokenizer.vocab_size,
+            context=args.context,
+            n_layers=args.layers,
+            d_model=args.width,
+            n_heads=max(args.width // 32, 1),
+        )
+    )
+    parameters = sum(p.numel() for p in model.parameters())
+    model.to(pick_device())
+    if args.shard and distributed.world_size() > 1:
+        distributed.shard(model)
+    optimizers, schedule = recipe_optimizers(model, args.recipe, args.steps)
+    say(
+        f"{parameters:,} parameters, {len(train_tokens):,} training tokens of "
+        f"{tokenizer.vocab_size} kinds, on {pick_device()} x {distributed.world_size()}"
+    )
+    result = train(
+        model,
+        batches,
+        steps=args.steps,
+        optimizer=optimizers,
+        schedule=schedule,
+        evaluate=lambda model: corpus_loss(model, val_tokens, args.context),
+        eval_every=args.eval_every,
+        precision=args.precision,
+        accumulate=args.accumulate,
+        compile=args.compile,
+        checkpoint=args.checkpoint,
+        log=args.log,
+        seed=args.seed,
+    )
+    per_character = result.val_loss * (len(val_tokens) - 1) / len(text[cut:])
+    say(
+        f"step {result.history[-1]['step']}: loss {result.loss:.4f}, validation "
+        f"{result.val_loss:.4f} nats per token, {per_character:.4f} per character, "
+        f"{result.seconds:.0f} s"
+    )
+    if isinstance(model, FSDPModule):  # the weights of a sharded model are in no one place
+        return
+    sampler = Sampler(temperature=0.8, seed=args.seed)
+    say(generate(model, tokenizer, text[:1], sampler, max_new_tokens=200))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says; return the exit code."""
+    args = _parse(arguments)
+    with distributed.process_group():
+        main_process = distributed.rank() == 0
+
+        def say(*words: object) -> None:
+            if main_process:
+                print(*words, flush=True)
+
+        try:
+            _train_as_asked(args, say)
+        except (ValueError, TrainingError, checkpoints.CheckpointError, data.DataError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        except KeyboardInterrupt as stop:
+            print(stop, file=sys.stderr)
+            return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -95,6 +95,20 @@ def test_run_goes_on_bit_for_bit_after_ctrl_c(tmp_path, make):
     assert_equal(run(tmp_path, make=make), run(make=make))
 
 
+def test_batches_drawn_from_torch_s_generator_go_on_too(tmp_path):
+    def batches(step):
+        if step == 19 and stop:
+            os.kill(os.getpid(), signal.SIGINT)
+        inputs = torch.randint(11, (8, 6))
+        return inputs, inputs
+
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, batches=batches)
+    stop = False
+    assert_equal(run(tmp_path, batches=batches), run(batches=batches))
+
+
 def test_run_with_float16_goes_on_with_its_scale(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, batches=stopping_at(19), precision="float16")
