@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks serve clean
+.PHONY: help book test notebooks weights serve clean
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -33,6 +33,9 @@ test: $(READY) $(SITE)  ## check everything: style, package, notebooks, book (wr
 
 notebooks: $(READY)  ## run every notebook again, in place; print time and memory
 	$(RUN) tools/notebooks.py
+
+weights: $(READY)  ## train the committed models again (hours); print each one's figures
+	set -e; for script in tools/train_*.py; do $(RUN) $$script; done
 
 serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000
 	$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html 8000
