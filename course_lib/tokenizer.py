@@ -9,7 +9,8 @@ import heapq
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -172,12 +173,14 @@ class BPETokenizer:
             changed: set[tuple[int, int]] = set()
             for place in places.pop(pair):
                 word, count = words[place], counts[place]
-                for old in pairwise(word):
-                    pair_counts[old] -= count
-                words[place] = word = _join(word, pair, ids[joined])
-                for new in pairwise(word):
-                    pair_counts[new] += count
-                    if ids[joined] in new:
+                for i in _occurrences(word, pair):
+                    pair_counts[pair] -= count
+                    for side in (i - 1, i + 1):  # the neighbors now stand beside the joined one
+                        if 0 <= side and side + 1 < len(word):
+                            pair_counts[word[side], word[side + 1]] -= count
+                    word[i : i + 2] = [ids[joined]]
+                    for new in pairwise(word[max(i - 1, 0) : i + 2]):
+                        pair_counts[new] += count
                         places[new].add(place)
                         changed.add(new)
             for new in changed:
@@ -290,18 +293,14 @@ class BPETokenizer:
             raise ValueError(f"{path}: expected a file that save() wrote ({error})") from None
 
 
-def _join(word: list[int], pair: tuple[int, int], joined: int) -> list[int]:
-    """Return the word with each occurrence of the pair replaced, from left to right."""
-    result: list[int] = []
-    i = 0
-    while i < len(word):
-        if i + 1 < len(word) and (word[i], word[i + 1]) == pair:
-            result.append(joined)
-            i += 2
-        else:
-            result.append(word[i])
-            i += 1
-    return result
+def _occurrences(word: list[int], pair: tuple[int, int]) -> Iterator[int]:
+    """Yield where the pair stands in a word, from left to right; the word may shrink meanwhile."""
+    i = -1
+    with suppress(ValueError):  # index() raises it behind the last one
+        while True:
+            i = word.index(pair[0], i + 1, len(word) - 1)
+            if word[i + 1] == pair[1]:
+                yield i
 
 
 def _to_signs(token: bytes) -> str:
