@@ -176,7 +176,7 @@ class BPETokenizer:
                 for i in _occurrences(word, pair):
                     pair_counts[pair] -= count
                     for side in (i - 1, i + 1):  # the neighbors now stand beside the joined one
-                        if 0 <= side and side + 1 < len(word):
+                        if side >= 0 and side + 1 < len(word):
                             pair_counts[word[side], word[side + 1]] -= count
                     word[i : i + 2] = [ids[joined]]
                     for new in pairwise(word[max(i - 1, 0) : i + 2]):
@@ -184,7 +184,8 @@ class BPETokenizer:
                         places[new].add(place)
                         changed.add(new)
             for new in changed:
-                heapq.heappush(heap, (-pair_counts[new], new))
+                if pair_counts[new] > 0:  # in aaaa, (aa, a) comes and goes
+                    heapq.heappush(heap, (-pair_counts[new], new))
         return cls(merges, special_tokens)
 
     def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
