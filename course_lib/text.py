@@ -25,6 +25,7 @@ Step = Callable[[Documents], Documents]
 # Chinese has no spaces between words: each of its characters counts as one.
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
 _TAGS = "a|b|blockquote|br|center|code|div|em|font|h[1-6]|hr|i|img|li|ol|p|pre|s|span|strong|u|ul"
+_TAG_END = r"(?:\s[^<>]*)?/?>"
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
@@ -62,8 +63,8 @@ def strip_html(text: str) -> str:
 
     Only tags that HTML knows are taken out: ``<grin>`` was written to be read.
     """
-    text = re.sub(r"<(?:br|/?p|hr)\b[^<>]*>", "\n", text, flags=re.I)
-    return html.unescape(re.sub(rf"</?(?:{_TAGS})\b[^<>]*>", "", text, flags=re.I))
+    text = re.sub(rf"<(?:br|/?p|hr){_TAG_END}", "\n", text, flags=re.I)
+    return html.unescape(re.sub(rf"</?(?:{_TAGS}){_TAG_END}", "", text, flags=re.I))
 
 
 def strip_play_markup(markdown: str) -> str:
@@ -372,16 +373,17 @@ def split(
         for sentence in sentences(text):
             if len(sentence) >= sentence_words:
                 pairs.append((first_with.setdefault(sentence, i), i))
-    # The least hash of a group decides for it, so that the documents' order doesn't matter.
-    groups, chances = _groups(len(texts), pairs), [_chance(text, seed) for text in texts]
-    chance_of: dict[int, float] = {}
-    for group, chance in zip(groups, chances, strict=True):
-        chance_of[group] = min(chance, chance_of.get(group, 1.0))
+    # The least digest of a group decides for it, so that the documents' order doesn't matter.
+    groups, digests = _groups(len(texts), pairs), list(map(_digest, texts))
+    least: dict[int, str] = {}
+    for group, digest in zip(groups, digests, strict=True):
+        least[group] = min(digest, least.get(group, digest))
     ends = np.cumsum(shares)[:-1]
-    part_of = {
-        text: int(np.searchsorted(ends, chance_of[group], side="right"))
-        for text, group in zip(texts, groups, strict=True)
+    part_of_group = {
+        group: int(np.searchsorted(ends, _chance(digest, seed), side="right"))
+        for group, digest in least.items()
     }
+    part_of = {text: part_of_group[group] for text, group in zip(texts, groups, strict=True)}
     parts: tuple[Documents, ...] = tuple({} for _ in shares)
     for key, text in documents.items():
         parts[part_of[text]][key] = text
@@ -395,7 +397,10 @@ def sentences(text: str) -> Iterator[tuple[str, ...]]:
             yield words
 
 
-def _chance(text: str, seed: int) -> float:
-    """Return a number from 0 to 1 that only the text and the seed decide."""
-    digest = hashlib.sha256(f"{seed}\n{text}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:7], "big") / 2**56
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _chance(digest: str, seed: int) -> float:
+    """Return a number from 0 to 1 that only the digest and the seed decide."""
+    return int(_digest(f"{seed} {digest}")[:13], 16) / 16**13  # 52 bits: exact in a float
