@@ -57,8 +57,6 @@ class NGram(ABC):
         ValueError: if the order is below 1, the corpus empty, or ``vocab`` lacks a sign.
     """
 
-    _uses_shorter_contexts = True
-
     def __init__(
         self, corpus: Iterable[Sentence], order: int, vocab: Sequence[str] | None = None
     ) -> None:
@@ -74,17 +72,21 @@ class NGram(ABC):
             raise ValueError(f"vocab: expected {END} and {UNKNOWN} among the words")
         # counts[k]: context of k words -> next word -> how often
         self.counts: list[dict[tuple[int, ...], dict[int, int]]] = [{} for _ in range(order)]
-        encoded = [self._encode(sentence) for sentence in corpus]
-        for k in range(order) if self._uses_shorter_contexts else [order - 1]:
-            first = order - 1 - k  # shorter contexts need fewer of the start signs
-            grams = Counter(
-                chain.from_iterable(
-                    zip(*(ids[first + j :] for j in range(k + 1)), strict=False) for ids in encoded
-                )
+        encoded = map(self._encode, corpus)
+        grams = Counter(
+            chain.from_iterable(
+                zip(*(ids[j:] for j in range(order)), strict=False) for ids in encoded
             )
+        )
+        for table in reversed(self.counts):
             for gram, count in grams.items():
-                self.counts[k].setdefault(gram[:-1], {})[gram[-1]] = count
+                table.setdefault(gram[:-1], {})[gram[-1]] = count
+            grams = self._shorten(grams)
         self._totals = [_totals(table) for table in self.counts]
+
+    @abstractmethod
+    def _shorten(self, grams: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], int]:
+        """Count n-grams without their first word, from the counts of those with it."""
 
     @abstractmethod
     def _prob(self, context: tuple[int, ...], word: int | None) -> float | np.ndarray:
@@ -203,8 +205,6 @@ class AddK(NGram):
         ValueError: if k is negative, or as in :class:`NGram`.
     """
 
-    _uses_shorter_contexts = False
-
     def __init__(
         self,
         corpus: Iterable[Sentence],
@@ -216,6 +216,9 @@ class AddK(NGram):
             raise ValueError(f"k: expected 0 or more, got {k}")
         super().__init__(corpus, order, vocab)
         self.k = k
+
+    def _shorten(self, grams: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], int]:
+        return {}  # no need of them
 
     def _prob(self, context: tuple[int, ...], word: int | None) -> float | np.ndarray:
         count = self._look_up(self.counts[-1], context, word)
@@ -252,6 +255,12 @@ class Interpolated(NGram):
         super().__init__(corpus, order, vocab)
         self.weight = weight
 
+    def _shorten(self, grams: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], int]:
+        shorter: Counter[tuple[int, ...]] = Counter()
+        for gram, count in grams.items():
+            shorter[gram[1:]] += count
+        return shorter
+
     def _prob(self, context: tuple[int, ...], word: int | None) -> float | np.ndarray:
         p = self._uniform(word)
         for k, table in enumerate(self.counts):
@@ -262,7 +271,7 @@ class Interpolated(NGram):
 
 
 class KneserNey(NGram):
-    """Interpolated Kneser-Ney smoothing (Kneser and Ney 1995; Chen and Goodman 1999, section 3).
+    """Interpolated Kneser-Ney smoothing (Kneser and Ney 1995; Chen and Goodman 1999).
 
     A discount is taken from each count and shared out by the shorter context. There a word counts
     by how many different words it follows, not by how often it occurs.
@@ -286,20 +295,15 @@ class KneserNey(NGram):
         discounts: Sequence[float] | None = None,
     ) -> None:
         super().__init__(corpus, order, vocab)
-        # Below the highest order: in how many different words' company was this n-gram seen?
-        for k in range(order - 1):
-            continuations: dict[tuple[int, ...], dict[int, int]] = {}
-            for context, followers in self.counts[k + 1].items():
-                words = continuations.setdefault(context[1:], {})
-                for word in followers:
-                    words[word] = words.get(word, 0) + 1
-            self.counts[k] = continuations
-            self._totals[k] = _totals(continuations)
         if discounts is None:
             discounts = [_discount(table) for table in self.counts]
         if len(discounts) != order or not all(0 <= d <= 1 for d in discounts):
             raise ValueError(f"discounts: expected {order} numbers from 0 to 1, got {discounts}")
         self.discounts = list(discounts)
+
+    def _shorten(self, grams: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], int]:
+        # In how many different words' company was the shorter n-gram seen?
+        return Counter(gram[1:] for gram in grams)
 
     def _prob(self, context: tuple[int, ...], word: int | None) -> float | np.ndarray:
         p = self._uniform(word)
