@@ -22,6 +22,10 @@ class GPU:
         server_watts: the most that its maker's server with eight of them draws, divided by eight.
         source: the data sheet of the board, a key of the book's bibliography.
         server_source: the same for the server.
+        bandwidth: bytes a second that it reads from or writes to its own memory, at most.
+        nvlink: bytes a second to the other GPUs of its server, both directions together.
+        network: bytes a second to other servers, in one direction: its share of the server's
+            network cards.
     """
 
     name: str
@@ -31,11 +35,47 @@ class GPU:
     server_watts: float
     source: str
     server_source: str
+    bandwidth: float
+    nvlink: float
+    network: float
 
 
-V100 = GPU("V100", 125e12, 32e9, 300, 3500 / 8, "nvidia2020v100", "nvidia2017dgx")
-A100 = GPU("A100", 312e12, 80e9, 400, 6500 / 8, "nvidia2020a100", "nvidia2020dgx")
-H100 = GPU("H100", 989.4e12, 80e9, 700, 10_200 / 8, "nvidia2022hopper", "nvidia2023dgx")
+V100 = GPU(
+    "V100",
+    peak=125e12,
+    memory=32e9,
+    watts=300,
+    server_watts=3500 / 8,
+    source="nvidia2020v100",
+    server_source="nvidia2017dgx",
+    bandwidth=900e9,
+    nvlink=300e9,
+    network=4 * 100e9 / 8 / 8,
+)
+A100 = GPU(
+    "A100",
+    peak=312e12,
+    memory=80e9,
+    watts=400,
+    server_watts=6500 / 8,
+    source="nvidia2020a100",
+    server_source="nvidia2020dgx",
+    bandwidth=2039e9,
+    nvlink=600e9,
+    network=200e9 / 8,
+)
+H100 = GPU(
+    "H100",
+    peak=989.4e12,
+    memory=80e9,
+    watts=700,
+    server_watts=10_200 / 8,
+    source="nvidia2022hopper",
+    server_source="nvidia2023dgx",
+    bandwidth=3352e9,
+    nvlink=900e9,
+    network=400e9 / 8,
+)
 GPUS = (V100, A100, H100)
 
 # Where GPT-3 was trained (Patterson et al. 2021, appendix A), and the industry's average in 2023
@@ -198,3 +238,154 @@ def compute_optimal(flops: float, tokens_per_parameter: float = 20.0) -> tuple[f
     _check(flops=flops, tokens_per_parameter=tokens_per_parameter)
     parameters = math.sqrt(flops / (6 * tokens_per_parameter))
     return parameters, tokens_per_parameter * parameters
+
+
+# Speed of one processor, memory and communication: the chapter 'Training on GPU'
+
+
+def matmul_intensity(m: int, k: int, n: int, bytes_per_number: float) -> float:
+    """Return the operations per byte of a product (m, k) @ (k, n), each matrix moved once.
+
+    Args:
+        m: rows of the first matrix and of the product.
+        k: columns of the first matrix and rows of the second.
+        n: columns of the second matrix and of the product.
+        bytes_per_number: 4 for float32, 2 for bfloat16 and float16.
+
+    Returns:
+        FLOP per byte of memory traffic: the most that is possible.
+
+    Raises:
+        ValueError: if an argument is not positive.
+    """
+    _check(m=m, k=k, n=n, bytes_per_number=bytes_per_number)
+    return 2 * m * k * n / (bytes_per_number * (m * k + k * n + m * n))
+
+
+def attainable_flops(intensity: float, peak: float, bandwidth: float) -> float:
+    """Return the roofline: the speed that memory and arithmetic allow (Williams et al. 2009).
+
+    Args:
+        intensity: operations per byte of memory traffic.
+        peak: the processor's highest speed in FLOP/s.
+        bandwidth: bytes a second to and from its memory.
+
+    Returns:
+        FLOP/s, at most.
+
+    Raises:
+        ValueError: if an argument is not positive.
+    """
+    _check(intensity=intensity, peak=peak, bandwidth=bandwidth)
+    return min(peak, intensity * bandwidth)
+
+
+def activation_bytes(
+    n_layers: int, n_heads: int, d_model: int, vocab_size: int, tokens: int, mixed: bool = False
+) -> int:
+    """Count what the forward pass of a GPT-2 model keeps for the backward pass.
+
+    With fused attention, which doesn't keep the weights of attention; without dropout. The same
+    kind of count, with more kept, is in Korthikanti et al. (2022), section 4.
+
+    Args:
+        n_layers: number of blocks.
+        n_heads: heads per block.
+        d_model: width; the MLP is four times as wide.
+        vocab_size: number of different tokens.
+        tokens: batch size times context, of one process.
+        mixed: whether matrix products are computed in 16 bits. Then their inputs and a copy of
+            the matrices are kept in 16 bits, the residual stream stays in 32.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        ValueError: if an argument is not positive.
+    """
+    _check(n_layers=n_layers, n_heads=n_heads, d_model=d_model, vocab_size=vocab_size)
+    _check(tokens=tokens)
+    # Per block: what both norms read; mean and deviation of both, and the softmax's sum per head.
+    full = n_layers * (2 * d_model + 4 + n_heads) + d_model + 2 + vocab_size
+    # What both norms give, queries, keys, values and attention's output; the MLP's inner layer
+    # before and after its activation. For queries, keys and values there are three 16-bit copies.
+    vectors = 8 if mixed else 6
+    low = n_layers * (vectors + 2 * 4) * d_model + d_model
+    copies = 2 * (12 * n_layers * d_model**2 + vocab_size * d_model) if mixed else 0
+    return tokens * (4 * full + (2 if mixed else 4) * low) + copies
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """Bytes that each process needs. Activations shrink while gradients grow: a bound from above.
+
+    Attributes:
+        weights: in float32.
+        gradients: in float32.
+        optimizer: its moments, in float32.
+        activations: what the forward pass keeps.
+    """
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+
+    @property
+    def total(self) -> float:
+        """All together."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def training_memory(
+    parameters: float,
+    activations: float = 0.0,
+    *,
+    moments: int = 2,
+    shards: int = 1,
+    gathered: float = 0.0,
+) -> TrainingMemory:
+    """Count the memory of training, per process (Rajbhandari et al. 2020, section 3).
+
+    Args:
+        parameters: of the whole model.
+        activations: bytes; see :func:`activation_bytes`.
+        moments: numbers that the optimizer keeps per parameter: 2 for Adam, 1 for momentum.
+        shards: over how many processes weights, gradients and moments are spread: 1 with data
+            parallelism (DDP), all processes with sharding (FSDP).
+        gathered: parameters that a process puts together at a time, such as one block's.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    _check(parameters=parameters, shards=shards)
+    held = 4 * parameters / shards
+    together = 4 * gathered * (1 - 1 / shards)
+    return TrainingMemory(held + together, held, moments * held, activations)
+
+
+def communication_bytes(
+    size: float, processes: int, *, sharded: bool = False, accumulate: int = 1
+) -> float:
+    """Count what each process sends in one step; it receives as much.
+
+    In a ring of N processes, each sends (N - 1) / N of the tensor to gather the parts of all, and
+    the same to add up and scatter (Patarasuk and Yuan 2009). Averaging gradients (DDP) takes both.
+    Sharding (FSDP) gathers the weights for the forward pass and for the backward pass of each
+    piece of the batch, and scatters the gradients once (Zhao et al. 2023).
+
+    Args:
+        size: bytes of all weights, which is that of all gradients.
+        processes: N.
+        sharded: FSDP instead of DDP.
+        accumulate: pieces in which the batch is computed.
+
+    Returns:
+        Bytes per process and step.
+
+    Raises:
+        ValueError: if an argument is not positive.
+    """
+    _check(size=size, processes=processes, accumulate=accumulate)
+    passes = 2 * accumulate + 1 if sharded else 2
+    return passes * size * (processes - 1) / processes

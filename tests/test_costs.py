@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from conftest import ROOT
+from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -12,14 +13,22 @@ from course_lib.costs import (
     A100,
     H100,
     V100,
+    activation_bytes,
+    attainable_flops,
+    communication_bytes,
     compute_optimal,
     energy_mwh,
     gpt_forward_flops,
     gpt_parameters,
     gpu_hours,
+    matmul_intensity,
     training_flops,
+    training_memory,
     utilization,
 )
+from course_lib.model import GPT, GPTConfig
+from course_lib.optim import SGD, AdamW
+from course_lib.training import next_token_loss
 
 SHAPES = [(1, 2, 3, 1), (2, 8, 50, 16), (3, 20, 11, 7), (96, 12288, 50257, 2048)]
 
@@ -128,6 +137,11 @@ def test_compute_optimal_is_close_to_chinchilla_s_table(flops, parameters, token
         (lambda: utilization(1, 0, 1), "hours: expected a positive number, got 0"),
         (lambda: energy_mwh(1, 1, 0.9), "pue: expected at least 1, got 0.9"),
         (lambda: compute_optimal(1, 0), "tokens_per_parameter: expected a positive number"),
+        (lambda: matmul_intensity(1, 2, 0, 4), "n: expected a positive number, got 0"),
+        (lambda: attainable_flops(1, 2, -3), "bandwidth: expected a positive number, got -3"),
+        (lambda: activation_bytes(1, 2, 3, 4, 0), "tokens: expected a positive number, got 0"),
+        (lambda: training_memory(1, shards=0), "shards: expected a positive number, got 0"),
+        (lambda: communication_bytes(1, 0), "processes: expected a positive number, got 0"),
     ],
 )
 def test_a_number_out_of_range_is_named(call, message):
@@ -141,3 +155,91 @@ def test_every_gpu_s_sources_are_in_the_bibliography():
         assert gpu.server_watts > gpu.watts
         for key in (gpu.source, gpu.server_source):
             assert f"{{{key}," in bibliography
+
+
+def test_intensity_of_a_product_by_hand():
+    # (2, 3) @ (3, 4): 48 operations; 6 + 12 + 8 numbers of 4 bytes.
+    assert matmul_intensity(2, 3, 4, 4) == 48 / 104
+    assert matmul_intensity(2, 3, 4, 2) == 48 / 52
+    assert math.isclose(matmul_intensity(10**6, 10**6, 10**6, 2), 10**6 / 3)
+
+
+def test_roof_is_memory_s_up_to_the_ridge_and_then_arithmetic_s():
+    ridge = H100.peak / H100.bandwidth
+    assert attainable_flops(ridge / 2, H100.peak, H100.bandwidth) == pytest.approx(H100.peak / 2)
+    for intensity in (ridge, 2 * ridge):
+        reached = attainable_flops(intensity, H100.peak, H100.bandwidth)
+        assert reached == pytest.approx(H100.peak)
+
+
+def saved_bytes(model, inputs, targets, mixed):
+    """Return what autograd keeps of a forward pass, parameters left out."""
+    storages = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    sizes, kept = [], []
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in storages:
+            storages.add(storage.data_ptr())
+            sizes.append(storage.nbytes())
+        kept.append(tensor)  # so that no other tensor takes its place
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=mixed),
+    ):
+        next_token_loss(model, inputs, targets)
+    return sum(sizes)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(1, 2, 32, 50, 8, 4), (3, 4, 64, 65, 32, 6), (2, 1, 48, 9, 5, 1)]
+)
+def test_activations_are_what_autograd_keeps(shape, mixed):
+    n_layers, n_heads, d_model, vocab_size, context, batch = shape
+    config = GPTConfig.baseline(
+        vocab_size, context=context, n_layers=n_layers, n_heads=n_heads, d_model=d_model
+    )
+    tokens = torch.randint(vocab_size, (batch, context))
+    measured = saved_bytes(GPT(config), tokens, tokens, mixed)
+    predicted = activation_bytes(n_layers, n_heads, d_model, vocab_size, batch * context, mixed)
+    assert predicted == pytest.approx(measured, rel=0.01)
+
+
+@pytest.mark.parametrize(("optimizer", "moments"), [(AdamW, 2), (SGD, 1)])
+@pytest.mark.parametrize("batch", [1, 8])
+def test_memory_is_near_the_measured_peak(batch, optimizer, moments):
+    model = GPT(GPTConfig.baseline(65, context=64, n_layers=3, d_model=128))
+    optimizer = optimizer(model.parameters(), **({"momentum": 0.9} if moments == 1 else {}))
+    tokens = torch.randint(65, (batch, 64))
+    tracker = MemTracker()
+    tracker.track_external(model, optimizer)
+    with tracker:
+        for _ in range(2):
+            next_token_loss(model, tokens, tokens).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            tracker.reset_mod_stats()
+    measured = tracker.get_tracker_snapshot("peak")[torch.device("cpu")]["Total"]
+    parameters = sum(p.numel() for p in model.parameters())
+    activations = activation_bytes(3, 4, 128, 65, batch * 64)
+    predicted = training_memory(parameters, activations, moments=moments)
+    gradients_or_activations = max(predicted.gradients, predicted.activations)
+    least = predicted.weights + predicted.optimizer + gradients_or_activations
+    assert 0.95 * least < measured < 1.1 * predicted.total
+
+
+def test_memory_of_the_largest_gpt_2_is_the_published_one():
+    """Rajbhandari et al. 2020, section 3.1: 1.5 B parameters need at least 24 GB."""
+    assert training_memory(1.5e9).total == 24e9
+    assert training_memory(1.5e9, shards=64).total == 24e9 / 64
+
+
+def test_what_one_process_sends():
+    assert communication_bytes(100, 1) == communication_bytes(100, 1, sharded=True) == 0
+    assert communication_bytes(100, 2) == 100
+    assert communication_bytes(100, 4) == 150
+    ratio = communication_bytes(100, 64, sharded=True) / communication_bytes(100, 64)
+    assert ratio == pytest.approx(1.5), "sharding sends half as much again (Zhao et al. 2023)"

@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import safetensors.torch
 import torch
 
 from course_lib import checkpoints, distributed, training
+from course_lib.costs import communication_bytes
 from course_lib.model import GPT, GPTConfig
 from course_lib.training import IGNORE, corpus_loss, random_windows, recipe_optimizers, train
 
@@ -27,6 +30,12 @@ def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
     return inputs, targets.masked_fill((rows < 4) & (columns < 13), IGNORE)
 
 
+def written() -> int:
+    """Return the bytes that this process has written so far, to sockets and files."""
+    counts = Path("/proc/self/io")
+    return int(counts.read_text().split("wchar:")[1].split()[0]) if counts.exists() else 0
+
+
 def run(mode: str = "one", recipe: str = "baseline", batches=batches, **settings) -> dict:
     """Train; return losses, the validation's too, and all weights."""
     torch.manual_seed(0)
@@ -35,9 +44,15 @@ def run(mode: str = "one", recipe: str = "baseline", batches=batches, **settings
         distributed.shard(model)
     here = sum(distributed.local(p).numel() for p in model.parameters())
     optimizers, schedule = recipe_optimizers(model, recipe, STEPS)
+    sent = []
+
+    def counted(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        sent.append(written())
+        return batches(step)
+
     result = train(
         model,
-        batches,
+        counted,
         steps=STEPS,
         optimizer=optimizers,
         schedule=schedule,
@@ -48,7 +63,13 @@ def run(mode: str = "one", recipe: str = "baseline", batches=batches, **settings
     )
     weights = {name: distributed.whole(p.detach()) for name, p in model.named_parameters()}
     losses = [row["loss"] for row in result.history]
-    return {"losses": losses, "val_loss": result.val_loss, "here": here, "weights": weights}
+    return {
+        "losses": losses,
+        "val_loss": result.val_loss,
+        "here": here,
+        "sent": [b - a for a, b in pairwise(sent)],
+        "weights": weights,
+    }
 
 
 def killing(restart: int):
@@ -72,6 +93,7 @@ def main(folder: Path) -> None:
             kept = {"checkpoint": folder / mode, "checkpoint_every": 5}
             found[f"{mode} baseline"] = run(mode, batches=killing(i), **kept)
             found[f"{mode} modern"] = run(mode, "modern", accumulate=2)
+            found[f"{mode} measured"] = run(mode)
         if distributed.rank() == 0:
             for name, result in found.items():
                 weights = {key: p.contiguous() for key, p in result.pop("weights").items()}
@@ -120,6 +142,22 @@ def test_two_processes_learn_what_one_does_with_the_same_batches(folder, mode, r
         assert got["here"] == expected["here"], "each process holds the whole model"
     else:
         assert got["here"] == expected["here"] / 2, "each process holds half of it"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts what a process writes")
+@pytest.mark.parametrize("mode", ["ddp", "fsdp"])
+def test_processes_send_what_the_cost_model_says(folder, mode):
+    found = json.loads((folder / "found.json").read_text())[f"{mode} measured"]
+    weights = run()["weights"]
+    size = 4 * sum(p.numel() for p in weights.values())
+    expected = communication_bytes(size, 2, sharded=mode == "fsdp")
+    if mode == "fsdp":
+        # gloo adds gradients up for all, and each process keeps its part: twice as much.
+        expected += size / 2
+        # What is in no block stays together between the passes: it isn't gathered again.
+        outside = [p.numel() for name, p in weights.items() if not name.startswith("blocks.")]
+        expected -= 4 * sum(outside) / 2
+    assert statistics.median(found["sent"]) == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("mode", ["ddp", "fsdp"])
