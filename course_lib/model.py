@@ -57,6 +57,9 @@ class GPTConfig:
         tied: use the embedding matrix as output matrix, too.
         zero_init: let the last matrix of each sublayer begin at zero.
         logit_cap: soft cap c on the logits, c * tanh(logits / c); None for no cap.
+        ngrams: add to each token's embedding one for the last 2, 3, … up to this many tokens; 1 for
+            none. See :func:`ngram_rows`.
+        ngram_table: number of rows that all n-grams share.
         dropout: share of numbers that are dropped during training.
 
     Raises:
@@ -81,11 +84,13 @@ class GPTConfig:
     tied: bool = True
     zero_init: bool = False
     logit_cap: float | None = None
+    ngrams: int = 1
+    ngram_table: int = 3328
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
         _check_sizes(vocab_size=self.vocab_size, context=self.context, n_layers=self.n_layers)
-        _check_sizes(d_ff=self.hidden)
+        _check_sizes(d_ff=self.hidden, ngrams=self.ngrams, ngram_table=self.ngram_table)
         rope_base = self.rope_base if self.positions == "rope" else None
         _check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.dropout, rope_base)
         choices = {
@@ -296,6 +301,41 @@ def initialize(model: nn.Module, config: GPTConfig, n_layers: int) -> None:
             nn.init.zeros_(module.bias)
 
 
+def ngram_rows(tokens: Tensor, ngrams: int, n_rows: int) -> Tensor:
+    """Return which row of a table belongs to each n-gram that ends at a token.
+
+    The row is the remainder of a number made of the n-gram's ids, so that different n-grams may
+    share one (Svenstrup et al. 2017, 'Hash Embeddings for Efficient Word Representations').
+
+    Args:
+        tokens: (B, ngrams - 1 + T); the first ngrams - 1 are only looked back at. -1 is no token.
+        ngrams: longest n-gram.
+        n_rows: number of rows.
+
+    Returns:
+        (ngrams - 1, B, T) for the n-grams of 2, 3, … tokens.
+    """
+    back = ngrams - 1
+    length = tokens.shape[1] - back
+    key, rows = tokens[:, back:], []
+    for i in range(1, ngrams):
+        before = tokens[:, back - i : back - i + length]
+        key = (key * 1_000_003 + before + 2) % 2_147_483_647  # a prime that 31 bits hold
+        rows.append(key % n_rows)
+    return torch.stack(rows)
+
+
+class _FirstCache(KeyValueCache):
+    """The first layer's cache, which also keeps the last tokens for the n-grams to come."""
+
+    tokens: Tensor | None = None
+
+    def select(self, rows: Tensor) -> None:
+        super().select(rows)
+        if self.tokens is not None:
+            self.tokens = self.tokens[rows]
+
+
 def _lookup(embedding: nn.Embedding, argument: str, ids: Tensor) -> Tensor:
     try:
         return embedding(ids)
@@ -314,12 +354,22 @@ class _Stack(nn.Module):
         self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
         if config.positions == "learned":
             self.position_embedding = nn.Embedding(config.context, config.d_model)
+        if config.ngrams > 1:
+            self.ngram_embedding = nn.Embedding(config.ngram_table, config.d_model)
         self.blocks = nn.ModuleList(Block(config, cross) for _ in range(config.n_layers))
         self.norm = make_norm(config) if config.pre_norm else nn.Identity()
         self.argument = "tokens"  # what messages call the input
 
-    def _embed(self, tokens: Tensor, start: int = 0, mask: Tensor | None = None) -> Tensor:
+    def _embed(
+        self,
+        tokens: Tensor,
+        start: int = 0,
+        mask: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
         x = _lookup(self.token_embedding, self.argument, tokens)  # (B, T, d_model)
+        if self.config.ngrams > 1:
+            x = x + self._embed_ngrams(tokens, start, mask, cache)
         learned = self.config.positions == "learned"
         if learned and mask is None:
             x = x + self.position_embedding.weight[start : start + tokens.shape[1]]
@@ -327,6 +377,21 @@ class _Stack(nn.Module):
             positions = (mask[:, 0, 0].cumsum(-1) - 1).clamp(min=0)[:, start:]
             x = x + self.position_embedding(positions)
         return x
+
+    def _embed_ngrams(
+        self, tokens: Tensor, start: int, mask: Tensor | None, cache: _FirstCache | None
+    ) -> Tensor:
+        back = self.config.ngrams - 1
+        if mask is not None:
+            tokens = tokens.masked_fill(~mask[:, 0, 0, start:], -1)
+        held = None if cache is None else cache.tokens
+        tokens = (
+            F.pad(tokens, (back, 0), value=-1) if held is None else torch.cat([held, tokens], 1)
+        )
+        if cache is not None:
+            cache.tokens = tokens[:, -back:]
+        rows = ngram_rows(tokens, self.config.ngrams, self.config.ngram_table)
+        return self.ngram_embedding(rows).sum(dim=0)  # (B, T, d_model)
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
@@ -363,7 +428,10 @@ class _Stack(nn.Module):
 
     def new_caches(self, max_length: int) -> list[KeyValueCache]:
         """Return an empty key-value cache per layer, each for ``max_length`` tokens."""
-        return [KeyValueCache(max_length) for _ in self.blocks]
+        caches = [KeyValueCache(max_length) for _ in self.blocks]
+        if self.config.ngrams > 1:
+            caches[0] = _FirstCache(max_length)
+        return caches
 
 
 def _padding(name: str, mask: Tensor | None, batch: int, length: int) -> Tensor | None:
@@ -413,7 +481,7 @@ class _Decoder(_Stack):
         _expect(len(tokens) == batch, self.argument, f"batch size {batch}", len(tokens))
         end = start + tokens.shape[1]
         mask = _padding("key_padding_mask", key_padding_mask, len(tokens), end)
-        x = self._drop(self._embed(tokens, start, mask))
+        x = self._drop(self._embed(tokens, start, mask, caches[0] if caches else None))
         mask, causal = _causal(mask, tokens.shape[1], end, x)
         rope = self._rope(x, start)
         for i, block in enumerate(self.blocks):
@@ -597,5 +665,6 @@ def count_parameters(config: GPTConfig) -> int:
     norm = d * (1 + (bias if config.norm == "layer" else 0))
     blocks = config.n_layers * (attention + mlp + 2 * norm)
     embeddings = config.vocab_size * d * (1 if config.tied else 2)
+    embeddings += config.ngram_table * d * (config.ngrams > 1)
     positions = config.context * d if config.positions == "learned" else 0
     return embeddings + positions + blocks + norm * config.pre_norm

@@ -27,6 +27,7 @@ from course_lib.model import (
     Transformer,
     TransformerConfig,
     count_parameters,
+    ngram_rows,
 )
 
 VOCAB = 50
@@ -37,6 +38,7 @@ CONFIGS = {
     "modern": GPTConfig.modern(VOCAB, **SMALL),
     "llama": GPTConfig(VOCAB, **SMALL, **LLAMA, n_kv_heads=2),
     "one key head": GPTConfig(VOCAB, **SMALL, n_kv_heads=1, positions="none", qk_norm=True),
+    "n-grams": GPTConfig(VOCAB, **SMALL, ngrams=4, ngram_table=500),
     "post-norm": GPTConfig(VOCAB, **SMALL, pre_norm=False, mlp="relu"),
 }
 EACH_CONFIG = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
@@ -197,6 +199,16 @@ def test_padding_at_the_start_changes_no_real_token(name, dtype):
         for start, end in ((0, 7), (7, 8), (8, 9))
     ]
     close(torch.cat(parts, dim=1)[1, 4:], model(text[1:, 4:])[0], dtype)
+
+
+def test_an_n_gram_has_the_same_row_wherever_it_stands():
+    text = torch.tensor([[-1, -1, 3, 1, 4, 3, 1, 4]])
+    pairs, triples = ngram_rows(text, 3, 1_000_003)[:, 0]
+    assert (pairs[1:3] == pairs[4:6]).all()  # 3 1, 1 4
+    assert triples[2] == triples[5]  # 3 1 4
+    rows = [*pairs[[0, 1, 2, 3]], *triples[:5]]  # each other one is of its own
+    assert len({row.item() for row in rows}) == len(rows)
+    assert ngram_rows(text, 3, 7).max() < 7
 
 
 def test_logits_are_capped_softly():
