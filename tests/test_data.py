@@ -6,11 +6,19 @@ import hashlib
 import io
 import multiprocessing
 import os
+import pty
+import random
 import signal
+import stat
 import subprocess
 import sys
+import tarfile
+import threading
 import time
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,6 +94,72 @@ def test_nothing_is_unpacked_so_no_member_climbs_out(cache, monkeypatch):
     assert not (cache.parent / "climbs.txt").exists()
 
 
+def hostile_zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("small/a.txt", "../climbs.txt", "/tmp/absolute-of-a-test.txt", "small/.."):
+            archive.writestr(zipfile.ZipInfo(name), "text")
+        link = zipfile.ZipInfo("small/link.txt")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    return file.getvalue()
+
+
+def hostile_tar() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name in ("small/a.txt", "../climbs.txt", "/tmp/absolute-of-a-test.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 4
+            archive.addfile(member, io.BytesIO(b"text"))
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
+            member = tarfile.TarInfo(f"small/kind-{kind.decode()}.txt")
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    return file.getvalue()
+
+
+def files_around(folder):
+    """Everything beside and in the cache, except locks, and whether it is a link."""
+    return {path for path in folder.parent.rglob("*") if path.suffix != ".lock"}
+
+
+@pytest.mark.parametrize("content", [hostile_zip(), hostile_tar()], ids=["zip", "tar"])
+def test_hostile_entries_are_read_as_text_or_left_out(cache, monkeypatch, content):
+    """``../x``, an absolute path, links and devices: no file is made, none outside is read."""
+    monkeypatch.setitem(
+        CORPORA, "small", dataclasses.replace(SMALL, sha256=hashlib.sha256(content).hexdigest())
+    )
+    monkeypatch.setattr(data, "_download", delivering(content))
+    archive = data.fetch("small")
+    before = files_around(cache)
+    found = data.read("small", "*")
+    assert found["small/a.txt"] == "text"
+    assert set(found.values()) <= {"text", "/etc/passwd"}, "a link's target is never opened"
+    assert not [name for name in found if "kind" in name], "a tar's links and devices are left out"
+    assert files_around(cache) == before == {cache, archive}
+    assert not Path("/tmp/absolute-of-a-test.txt").exists()
+
+
+def test_unpacking_a_hostile_archive_stays_in_its_folder(cache, monkeypatch):
+    content = hostile_zip()
+    monkeypatch.setitem(
+        CORPORA, "small", dataclasses.replace(SMALL, sha256=hashlib.sha256(content).hexdigest())
+    )
+    monkeypatch.setattr(data, "_download", delivering(content))
+    before = files_around(cache)
+    folder = data.unpack("small", "*.txt")
+    made = files_around(cache) - before - {cache, cache / "small-small-1.0.archive"}
+    assert made == {folder, *(folder / f"{n}.txt" for n in ("a", "climbs", "link"))} | {
+        folder / "absolute-of-a-test.txt"
+    }
+    assert not any(path.is_symlink() for path in made)
+    assert (folder / "link.txt").read_text() == "/etc/passwd", "written, not followed"
+    with pytest.raises(DataError, match="Is a directory"):
+        data.unpack("small", "small/..")
+    assert files_around(cache) - before - made == {cache, cache / "small-small-1.0.archive"}
+
+
 def test_full_disk_is_said_and_leaves_nothing(cache, monkeypatch):
     def full(corpus, folder):
         (folder / "half.whl").write_bytes(b"half")
@@ -97,40 +171,111 @@ def test_full_disk_is_said_and_leaves_nothing(cache, monkeypatch):
     assert kept(cache) == []
 
 
-def test_missing_network_is_said_and_leaves_nothing(cache, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("PIP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    with pytest.raises(DataError, match="could not be downloaded; check the network and try again"):
+def test_full_disk_of_pip_is_said_and_leaves_nothing(cache, tmp_path, monkeypatch):
+    """What pip writes and says when its disk is full."""
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").touch()
+    (tmp_path / "pip" / "__main__.py").write_text(
+        "import os, sys\n"
+        "open(os.environ['TMPDIR'] + '/half.whl', 'w').write('half')\n"
+        "sys.exit('ERROR: Could not install packages due to an OSError: [Errno 28] No space left "
+        "on device')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(DataError, match=r"the disk is full; small==1.0 needs 0.1 MB there"):
         data.fetch("small")
     assert kept(cache) == []
 
 
-def test_unpacked_file_is_whole_and_mended_if_it_was_altered(cache, monkeypatch):
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
-    folder = data.unpack("small", "*.txt")
-    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "b.txt", "climbs.txt"]
-    assert not (cache / "climbs.txt").exists(), "it stays in the folder"
-    (folder / "a.txt").write_text("ONE")
-    monkeypatch.setattr(data, "_verified", set())  # as in another process
-    assert (data.unpack("small", "small/a.txt") / "a.txt").read_text() == "one"
-    with pytest.raises(DataError, match=r"nothing in small==1.0 fits '\*.csv'"):
-        data.unpack("small", "*.csv")
+# The real pip, with an index on this machine
+
+PACKAGE = wheel(
+    **{
+        "small/a.txt": "one",
+        "small/noise.txt": random.Random(0).randbytes(150_000).hex(),
+        "small-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n",
+        "small-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+        "small-1.0.dist-info/RECORD": "",
+    }
+)
+WHEEL = "small-1.0-py3-none-any.whl"
 
 
-def test_disk_that_is_full_while_unpacking_keeps_no_half_file(cache, monkeypatch):
-    def full(source, target, length):
-        target.write(b"half")
-        raise OSError(errno.ENOSPC, "no space left")
+@pytest.fixture
+def index(cache, monkeypatch):
+    """An index that serves ``index.content``, all of it or the first ``index.bytes_sent``."""
 
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
-    monkeypatch.setattr(data.shutil, "copyfileobj", full)
-    with pytest.raises(DataError, match="the disk is full"):
-        data.unpack("small", "*.txt")
-    assert list((cache / "small-small-1.0").iterdir()) == []
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            page = f'<a href="/{WHEEL}">{WHEEL}</a>'.encode()
+            body = index.content if self.path == f"/{WHEEL}" else page
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: index.bytes_sent if body is index.content else None])
+
+        def log_message(self, *args):
+            pass
+
+    index = SimpleNamespace(content=PACKAGE, bytes_sent=None)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in list(os.environ):
+        if name.startswith("PIP_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple/")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setitem(
+        CORPORA, "small", dataclasses.replace(SMALL, sha256=hashlib.sha256(PACKAGE).hexdigest())
+    )
+    yield index
+    server.shutdown()
+    server.server_close()
+
+
+def test_pip_s_download_is_kept(cache, index):
+    assert data.read("small", "small/a.txt") == {"small/a.txt": "one"}
+    assert kept(cache) == ["small-small-1.0.archive"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"content": PACKAGE.replace(b"one", b"two")}, {"bytes_sent": len(PACKAGE) // 2}],
+    ids=["altered on its way", "cut off"],
+)
+def test_pip_s_bad_download_is_refused_and_the_next_try_works(cache, index, change):
+    vars(index).update(change)
+    with pytest.raises(DataError, match=r"cut off, or another archive .*; nothing was kept, try"):
+        data.fetch("small")
+    assert kept(cache) == []
+    vars(index).update(content=PACKAGE, bytes_sent=None)
+    assert data.fetch("small").read_bytes() == PACKAGE
+
+
+def test_terminal_shows_a_progress_bar(cache, index):
+    program = (
+        "from course_lib import data; "
+        f"data.CORPORA['small'] = data.{CORPORA['small']!r}; data.fetch('small')"
+    )
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", program], stdout=theirs, timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert "━━━" in shown or "----" in shown
+    assert "kB" in shown
+
+
+def test_missing_network_is_said_and_leaves_nothing(cache, index, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    with pytest.raises(
+        DataError, match=r"check the network and try again.*\(pip said: .*No matching distribution"
+    ):
+        data.fetch("small")
+    assert kept(cache) == []
 
 
 def test_unknown_name_and_unknown_member_are_named(cache, monkeypatch):
@@ -257,7 +402,7 @@ def test_other_programs_messages_come_in_pairs_too():
     assert data.Pair("Merge Places", "Fusion des lieux") in data.load_messages(
         "fr", "messages-gramps"
     )
-    with pytest.raises(DataError, match="expected one of messages, .*, got 'plays'"):
+    with pytest.raises(DataError, match=r"expected one of messages, .*, got 'plays'"):
         data.load_messages("fr", "plays")
 
 
