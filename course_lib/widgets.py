@@ -9,6 +9,7 @@ import hashlib
 import html
 import io
 import json
+import math
 import re
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +28,10 @@ from course_lib.costs import (
     GPU,
     GPUS,
     PUE,
+    attainable_flops,
     energy_mwh,
     gpu_hours,
+    matmul_intensity,
     training_flops,
 )
 
@@ -278,6 +281,106 @@ def cost_calculator(
     )
 
 
+_WIDTHS = [2**power for power in range(7, 15)]
+_TOKENS = [2**power for power in range(17)]
+# Powers of ten at the ends of the axes, and where these stand in the picture.
+_AXES = {
+    "x": {"from": -0.5, "to": 4, "low": 45, "high": 430},
+    "y": {"from": 11, "to": 15.5, "low": 230, "high": 15},
+}
+
+
+def roofline_explorer(*, width: int = 4096, tokens: int = 64, gpu: GPU = A100) -> HTML:
+    """Let the reader move a model's width and batch, and see what limits its matrix product.
+
+    The product is the first of the MLP, (tokens, width) @ (width, 4 * width), in 16 bits, each
+    matrix moved once; see :func:`course_lib.costs.attainable_flops`.
+
+    Args:
+        width: a power of 2 from 128 to 16,384, shown first.
+        tokens: a power of 2 up to 65,536, shown first.
+        gpu: which of ``costs.GPUS`` is shown first.
+
+    Returns:
+        A self-contained figure. Its first state is written here, so that it is there where no
+        script runs.
+
+    Raises:
+        ValueError: if the width or number of tokens is none that the sliders have, or the GPU is
+            not one of ``costs.GPUS``.
+    """
+    choices = {"width": _WIDTHS, "tokens": _TOKENS}
+    for name, value in {"width": width, "tokens": tokens}.items():
+        if value not in choices[name]:
+            raise ValueError(f"{name}: expected one of {choices[name]}, got {value}")
+    if gpu not in GPUS:
+        raise ValueError(f"gpu: expected one of {[g.name for g in GPUS]}, got {gpu}")
+    flops = 2 * tokens * width * 4 * width
+    intensity = matmul_intensity(tokens, width, 4 * width, 2)
+    ridge = gpu.peak / gpu.bandwidth
+    speed = attainable_flops(intensity, gpu.peak, gpu.bandwidth)
+    least, unit = _scale(flops / speed, {"s": 1, "ms": 1e-3, "µs": 1e-6})
+    left, right = (10 ** _AXES["x"][end] for end in ("from", "to"))
+    roof = [(left, left * gpu.bandwidth), (ridge, gpu.peak), (right, gpu.peak)]
+    rows = {
+        "Operations": _number(flops),
+        "Bytes to and from memory": _number(flops / intensity),
+        "Operations per byte": _digits(intensity),
+        f"Operations per byte that the {gpu.name} needs": _digits(ridge),
+        "Time, at least": f"{_digits(least)} {unit}",
+    }
+    data = {
+        "gpus": [{"name": g.name, "peak": g.peak, "bandwidth": g.bandwidth} for g in GPUS],
+        "first": {
+            "width": _WIDTHS.index(width),
+            "tokens": _TOKENS.index(tokens),
+            "gpu": GPUS.index(gpu),
+        },
+        "choices": choices,
+        "axes": _AXES,
+    }
+    limit = "memory" if intensity < ridge else "arithmetic"
+    return _fill(
+        "roofline_explorer.html",
+        data,
+        GRID_LINES=_grid(),
+        FIRST_ROOF="M" + "L".join(f"{_place('x', x)} {_place('y', y)}" for x, y in roof),
+        FIRST_DROP=f"M{_place('x', intensity)} {_place('y', speed)}V{_AXES['y']['low']}",
+        FIRST_X=_place("x", intensity),
+        FIRST_Y=_place("y", speed),
+        FIRST_SENTENCE=f"{tokens:,} tokens times a matrix of {width:,} by {4 * width:,} on the "
+        f"{gpu.name}: {limit} sets the limit. At most {_digits(speed / 1e12)} TFLOP/s, "
+        f"{_digits(100 * speed / gpu.peak)} % of the peak.",
+        FIRST_ROWS="".join(
+            f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows.items()
+        ),
+    )
+
+
+def _place(axis: str, value: float) -> str:
+    """Return where a value stands on one of the roofline's axes."""
+    scale = _AXES[axis]
+    share = (math.log10(value) - scale["from"]) / (scale["to"] - scale["from"])
+    return f"{scale['low'] + (scale['high'] - scale['low']) * share:.1f}"
+
+
+def _grid() -> str:
+    """Return the lines and labels of the roofline's axes."""
+    x, y = _AXES["x"], _AXES["y"]
+    parts = []
+    for power in range(5):
+        at = _place("x", 10**power)
+        parts.append(f'<path class="grid" d="M{at} {y["low"]}V{y["high"]}"/>')
+        parts.append(f'<text x="{at}" y="246" text-anchor="middle">{10**power:,}</text>')
+    for power, label in ((12, "1 T"), (13, "10 T"), (14, "100 T"), (15, "1 P")):
+        at = _place("y", 10**power)
+        parts.append(f'<path class="grid" d="M{x["low"]} {at}H{x["high"]}"/>')
+        parts.append(f'<text x="{x["low"] - 4}" y="{at}" text-anchor="end">{label}</text>')
+    parts.append('<text x="238" y="265" text-anchor="middle">operations per byte</text>')
+    parts.append(f'<text x="{x["low"] + 4}" y="14">operations per second</text>')
+    return "".join(parts)
+
+
 _STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 
 
@@ -314,3 +417,43 @@ def _energy(mwh: float) -> str:
 def _scientific(x: float) -> str:
     mantissa, exponent = f"{x:.2e}".split("e+")
     return f"{mantissa} × 10{exponent.translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def merges_explorer(merges: Sequence[tuple[bytes, bytes]], text: str) -> HTML:
+    """Let the reader move through the merges of byte-pair encoding and see a text being joined.
+
+    The text can be changed; the browser encodes it as ``BPETokenizer`` does.
+
+    Args:
+        merges: pairs of tokens in the order in which they were learned, as in ``BPETokenizer``.
+        text: shown first, split into its bytes.
+
+    Returns:
+        A self-contained figure that opens before the first merge. Its first tokens are written
+        here, so that they are there where no script runs.
+
+    Raises:
+        ValueError: if there is no merge or no text.
+    """
+    if not merges or not text:
+        raise ValueError("merges, text: expected at least one merge and one character")
+    tokens = [bytes([byte]) for byte in text.encode()]
+    data = {
+        # A character for each byte, since JSON has no bytes.
+        "merges": [[left.decode("latin-1"), right.decode("latin-1")] for left, right in merges],
+        "text": text,
+    }
+    return _fill(
+        "merges_explorer.html",
+        data,
+        FIRST_TOKENS="".join(f"<li>{html.escape(show_token(token))}</li>" for token in tokens),
+        FIRST_SUMMARY=f"After 0 merges: {len(tokens)} tokens for {len(text)} characters.",
+    )
+
+
+def show_token(token: bytes) -> str:
+    """Return a token as text, a space as ``␣`` and a line's end as ``⏎``; or else its bytes."""
+    try:
+        return token.decode().replace(" ", "␣").replace("\n", "⏎")
+    except UnicodeDecodeError:
+        return "".join(f"\\x{byte:02x}" for byte in token)

@@ -9,6 +9,7 @@ import torch
 
 from course_lib import costs, widgets
 from course_lib.attention import scaled_dot_product_attention
+from course_lib.tokenizer import BPETokenizer
 
 TOKENS = ["the", "cat", "</script><b>"]
 torch.manual_seed(0)
@@ -263,3 +264,121 @@ def test_calculator_says_what_it_can_t_show():
     ):
         with pytest.raises(ValueError, match=message):
             training_run(**changes)
+
+
+def roofline_state(page):
+    shape = (
+        page.locator("svg .roof").get_attribute("d"),
+        page.locator("svg .drop").get_attribute("d"),
+    )
+    dot = [page.locator("circle").get_attribute(name) for name in ("cx", "cy")]
+    return results(page), page.locator(".says").text_content(), shape, dot
+
+
+def test_roofline_shows_the_same_first_state_without_a_script(browser):
+    for settings in (
+        {},
+        {"width": 128, "tokens": 1, "gpu": costs.V100},
+        {"width": 16384, "tokens": 65536, "gpu": costs.H100},
+    ):
+        html = widgets.roofline_explorer(**settings).data
+        assert html == widgets.roofline_explorer(**settings).data
+        assert "http" not in html
+        shown = []
+        for script in (False, True):
+            context = browser.new_context(java_script_enabled=script)
+            page = context.new_page()
+            page.set_content(html)
+            shown.append(roofline_state(page))
+            assert page.get_by_role("slider").count() == 2 * script
+            assert page.get_by_role("radio").count() == 3 * script
+            context.close()
+        without, with_script = shown
+        assert without[:2] == with_script[:2]
+        assert without[3] == with_script[3]
+
+
+def test_roofline_computes_what_course_lib_does(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(widgets.roofline_explorer(width=1024, tokens=1).data)
+    page.get_by_role("slider", name="Width").press("ArrowRight")
+    for _ in range(4):
+        page.get_by_role("slider", name="Tokens").press("ArrowRight")
+    page.get_by_role("radio", name="A100").press("ArrowRight")
+    gpu, intensity = costs.H100, costs.matmul_intensity(16, 2048, 8192, 2)
+    speed = costs.attainable_flops(intensity, gpu.peak, gpu.bandwidth)
+    shown, says, _, dot = roofline_state(page)
+    assert shown["Operations per byte"] == f"{intensity:.3g}"
+    assert shown["Time, at least"] == f"{2 * 16 * 2048 * 8192 / speed * 1e6:.3g} µs"
+    assert f"memory sets the limit. At most {speed / 1e12:.3g} TFLOP/s" in says
+    page.get_by_role("slider", name="Tokens").press("End")
+    _, says, _, higher = roofline_state(page)
+    assert "arithmetic sets the limit. At most 989 TFLOP/s, 100 % of the peak" in says
+    assert float(higher[0]) > float(dot[0]), "further right"
+    assert float(higher[1]) < float(dot[1]), "further up"
+    assert page.get_by_role("slider", name="Tokens").get_attribute("aria-valuetext") == "65,536"
+    page.close()
+
+
+@pytest.mark.parametrize("wrong", [{"width": 100}, {"tokens": 3}, {"gpu": "A100"}])
+def test_roofline_names_what_it_does_not_have(wrong):
+    with pytest.raises(ValueError, match=rf"{next(iter(wrong))}: expected one of "):
+        widgets.roofline_explorer(**wrong)
+
+
+MERGED_TEXT = "the thee don't  中文中 FIGURE_DATA </script> é 12 🙂"
+
+
+@pytest.fixture(scope="module")
+def bpe():
+    return BPETokenizer.train(f"{MERGED_TEXT} the the cat's hat\n\n\n\n" * 3, 330)
+
+
+def test_merges_join_the_text_as_the_tokenizer_does(browser, bpe):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(widgets.merges_explorer(bpe.merges, MERGED_TEXT).data)
+    box, slider = page.get_by_label("Text"), page.get_by_role("slider", name="Merges")
+    for text in (MERGED_TEXT, "the  cat's 中国\u00a0thé", "    ", ""):
+        box.fill(text)
+        for n in (0, 1, 2, 10, len(bpe.merges)):
+            slider.fill(str(n))
+            expected = BPETokenizer(bpe.merges[:n])
+            tokens = [list(expected.vocab)[i] for i in expected.encode(text)]
+            shown = page.locator("ol li").all_text_contents()
+            assert shown == [widgets.show_token(token) for token in tokens]
+            said = f"After {n} merges: {len(tokens)} tokens for {len(text)} characters."
+            assert page.locator("[aria-live]").text_content().startswith(said)
+    page.close()
+
+
+def test_merges_go_to_the_next_that_joins_and_mark_it(browser, bpe):
+    page = browser.new_page()
+    page.set_content(widgets.merges_explorer(bpe.merges, "hat the").data)
+    counts = [page.locator("ol li").count()]
+    while page.locator("output").text_content() != str(len(bpe.merges)) and len(counts) < 20:
+        page.get_by_role("button").press("Enter")
+        counts.append(page.locator("ol li").count())
+        marked = page.locator("ol li.new").count()
+        assert marked > 0 or counts[-1] == counts[-2]
+    assert counts[-1] == len(bpe.encode("hat the")) < counts[0] == 7
+    page.get_by_role("slider").press("Home")
+    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "0 merges, 7 tokens"
+    page.close()
+
+
+def test_merges_show_the_same_first_tokens_without_a_script(browser, bpe):
+    html = widgets.merges_explorer(bpe.merges, MERGED_TEXT).data
+    shown = []
+    for script in (False, True):
+        context = browser.new_context(java_script_enabled=script)
+        page = context.new_page()
+        page.set_content(html)
+        shown.append([page.locator("ol").all_text_contents(), page.locator("p").text_content()])
+        assert page.get_by_role("slider").count() == script
+        context.close()
+    assert shown[0] == shown[1]
+
+
+def test_merges_need_a_merge_and_a_text():
+    with pytest.raises(ValueError, match="at least one merge and one character"):
+        widgets.merges_explorer([], "text")
