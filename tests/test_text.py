@@ -261,14 +261,20 @@ def test_no_validation_sentence_at_all_is_in_train_where_documents_are_sentences
     assert not [s for sample in validation.values() for s in sentences(sample) if s in seen]
 
 
-def test_near_copies_are_on_one_side():
+@pytest.mark.parametrize("kind", ["near copies", "a long sentence in common"])
+def test_documents_that_share_much_are_on_one_side(kind):
     chance = random.Random(0)
+
+    def words(count):
+        return [f"w{chance.randrange(10_000)}" for _ in range(count)]
+
     documents = {}
     for i in range(300):
-        words = [f"w{chance.randrange(10_000)}" for _ in range(80)]
-        documents[i, "first"] = " ".join(words)
-        words[chance.randrange(80)] = "changed"
-        documents[i, "second"] = " ".join(words)
+        first, common = words(80), " ".join(words(8)) + "."
+        second = [*first[:30], "changed", *first[31:]] if kind == "near copies" else words(80)
+        for name, found in (("first", first), ("second", second)):
+            text = " ".join(found)
+            documents[i, name] = text if kind == "near copies" else f"{text}. {common} End."
     parts = split(documents, (0.5, 0.5))
     assert all(len(part) > 200 for part in parts)
     for part in parts:
