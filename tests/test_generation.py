@@ -1,0 +1,473 @@
+"""Generation against Transformers' on the same weights, its laws, and a scripted model."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+import transformers
+from torch import nn
+from transformers import generation as theirs
+
+from course_lib.generation import (
+    GREEDY,
+    Conditioned,
+    Sampler,
+    beam_search,
+    generate,
+    generate_batch,
+    generate_tokens,
+    keep_top_k,
+    keep_top_p,
+    penalize_repetition,
+    stream,
+)
+from course_lib.model import GPT, GPTConfig, Transformer, TransformerConfig
+from course_lib.pretrained import from_weights
+from course_lib.tokenizer import BPETokenizer, CharacterTokenizer
+
+VARIED = Sampler(temperature=0, repetition_penalty=3.0)  # no draws, and no loops soon
+PROMPTS = [[3, 1, 4], [1, 5, 9, 2, 6, 5], [3], [5, 8, 9, 7, 9, 3, 2, 3, 8, 4]]
+
+
+def small_gpt(seed=0, **changes):
+    torch.manual_seed(seed)
+    config = GPTConfig(17, context=24, n_layers=2, n_heads=4, d_model=16, n_kv_heads=2)
+    model = GPT(GPTConfig(**{**config.__dict__, **changes})).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+def gpt2_pair(seed=0):
+    """Return Transformers' GPT-2 with random weights, and ours with the same."""
+    torch.manual_seed(seed)
+    config = transformers.GPT2Config(
+        vocab_size=23,
+        n_positions=40,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=0,
+        eos_token_id=7,
+        pad_token_id=0,
+        initializer_range=0.5,
+    )
+    model = transformers.GPT2LMHeadModel(config).eval()
+    return model, from_weights(config.to_dict(), model.state_dict())
+
+
+# Settings of the sampler
+
+
+def random_logits(rows=6, vocab_size=50):
+    return 3 * torch.randn(rows, vocab_size, generator=torch.Generator().manual_seed(0))
+
+
+TOKENS = [[1, 2, 2, 49], [0], [5, 6], [7] * 9, [48, 3], list(range(50))]
+
+
+@pytest.mark.parametrize("k", [1, 7, 50, 60])
+def test_top_k_equals_transformers(k):
+    logits = random_logits()
+    wanted = theirs.TopKLogitsWarper(k)(None, logits)
+    assert torch.equal(keep_top_k(logits, k), wanted)
+
+
+@pytest.mark.parametrize("p", [0.001, 0.3, 0.9, 0.999, 1.0])
+def test_top_p_equals_transformers(p):
+    logits = random_logits()
+    wanted = theirs.TopPLogitsWarper(p)(None, logits)
+    assert torch.equal(keep_top_p(logits, p), wanted)
+
+
+def test_top_p_by_hand():
+    logits = torch.tensor([[0.5, 0.1, 0.3, 0.1]]).log()
+    assert keep_top_p(logits, 0.5).isfinite().tolist() == [[True, False, False, False]]
+    assert keep_top_p(logits, 0.6).isfinite().tolist() == [[True, False, True, False]]
+
+
+@pytest.mark.parametrize("penalty", [0.7, 1.0, 1.3])
+def test_repetition_penalty_equals_transformers(penalty):
+    logits = random_logits()
+    processor = theirs.RepetitionPenaltyLogitsProcessor(penalty)
+    for row, tokens in enumerate(TOKENS):
+        wanted = processor(torch.tensor([tokens]), logits[row : row + 1].clone())
+        got = penalize_repetition(logits[row : row + 1], [tokens], penalty)
+        torch.testing.assert_close(got, wanted)
+
+
+def test_settings_act_in_transformers_order():
+    logits = random_logits(rows=1)
+    sampler = Sampler(temperature=0.7, top_k=20, top_p=0.8, repetition_penalty=1.5)
+    steps = [
+        theirs.RepetitionPenaltyLogitsProcessor(1.5),
+        theirs.TemperatureLogitsWarper(0.7),
+        theirs.TopKLogitsWarper(20),
+        theirs.TopPLogitsWarper(0.8),
+    ]
+    wanted = theirs.LogitsProcessorList(steps)(torch.tensor([TOKENS[-1]]), logits.clone())
+    got = sampler.probabilities(logits, TOKENS[-1:])
+    torch.testing.assert_close(got, wanted.softmax(-1))
+
+
+def test_draws_follow_the_probabilities():
+    logits = random_logits(rows=1, vocab_size=6)
+    sampler = Sampler(temperature=2.0, top_k=4, seed=0)
+    draws = sampler(logits.expand(20_000, -1), [[]] * 20_000)
+    frequencies = torch.bincount(draws, minlength=6) / 20_000
+    torch.testing.assert_close(
+        frequencies, sampler.probabilities(logits, [[]])[0], atol=0.015, rtol=0
+    )
+
+
+def test_greedy_is_temperature_zero_and_the_limit_of_small_ones():
+    logits = random_logits()
+    assert torch.equal(GREEDY(logits, TOKENS), logits.argmax(-1))
+    assert torch.equal(Sampler(temperature=1e-4)(logits, TOKENS), logits.argmax(-1))
+    assert torch.equal(Sampler(top_k=1)(logits, TOKENS), logits.argmax(-1))
+    assert GREEDY.probabilities(logits, TOKENS).sum() == len(logits)
+    penalized = penalize_repetition(logits, TOKENS, 100.0).argmax(-1)
+    assert torch.equal(Sampler(temperature=0, repetition_penalty=100.0)(logits, TOKENS), penalized)
+
+
+def test_seed_repeats_the_text_and_another_gives_another():
+    model, first = small_gpt(), PROMPTS[1:2]
+    texts = [generate_tokens(model, first, Sampler(seed=s), max_new_tokens=30) for s in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperature": -1}, "temperature: expected 0 or above, got -1"),
+        ({"top_k": 0}, "top_k: expected at least 1, got 0"),
+        ({"top_p": 0.0}, "top_p: expected above 0, at most 1, got 0.0"),
+        ({"top_p": 1.1}, "top_p: expected above 0, at most 1, got 1.1"),
+        ({"repetition_penalty": 0}, "repetition_penalty: expected a number above 0, got 0"),
+    ],
+)
+def test_settings_out_of_range_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Sampler(**settings)
+
+
+# Against Transformers' generate
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.4])
+def test_greedy_batch_equals_transformers(penalty):
+    model, ours = gpt2_pair()
+    wanted = [
+        model.generate(
+            torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+            max_new_tokens=25,
+            do_sample=False,
+            eos_token_id=None,
+            repetition_penalty=penalty,
+        )[0, len(prompt) :].tolist()
+        for prompt in PROMPTS
+    ]
+    choose = Sampler(temperature=0, repetition_penalty=penalty)
+    assert generate_tokens(ours, PROMPTS, choose, max_new_tokens=25) == wanted
+    assert len({tuple(row) for row in wanted}) > 1, "the prompts matter"
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    ("n_beams", "length_penalty", "stop_tokens"),
+    [(1, 1.0, [7]), (3, 1.0, [7]), (4, 0.0, [7, 2]), (5, 2.0, [7]), (2, -1.0, [7, 2, 4])],
+)
+def test_beam_search_equals_transformers(seed, n_beams, length_penalty, stop_tokens):
+    model, ours = gpt2_pair(seed)
+    hypotheses = beam_search(
+        ours,
+        PROMPTS,
+        n_beams,
+        max_new_tokens=9,
+        stop_tokens=stop_tokens,
+        length_penalty=length_penalty,
+    )
+    for prompt, got in zip(PROMPTS, hypotheses, strict=True):
+        if n_beams == 1:  # Transformers takes its greedy loop, which gives no scores
+            (greedy,) = generate_tokens(ours, [prompt], max_new_tokens=9, stop_tokens=stop_tokens)
+            assert got[0].tokens == greedy
+            continue
+        wanted = model.generate(
+            torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+            num_beams=n_beams,
+            num_return_sequences=n_beams,
+            max_new_tokens=9,
+            length_penalty=length_penalty,
+            eos_token_id=stop_tokens,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+        rows = wanted.sequences[:, len(prompt) :].tolist()
+        assert [h.tokens for h in got] == [until(stop_tokens, row) for row in rows]
+        scores = [h.score for h in got]
+        assert scores == pytest.approx(wanted.sequences_scores.tolist(), abs=1e-4)
+
+
+def until(stop_tokens, row):
+    ends = [i for i, token in enumerate(row) if token in stop_tokens]
+    return row[: ends[0]] if ends else row
+
+
+def test_wide_beam_finds_the_likeliest_of_all():
+    model, vocab_size = small_gpt(vocab_size=5), 5
+    prompt, best = [1, 2], (-math.inf, None)
+    for code in range(vocab_size**3):
+        tokens = [code // vocab_size**i % vocab_size for i in range(3)]
+        logits = model(torch.tensor([prompt + tokens]))[0].log_softmax(-1)
+        score = sum(logits[1 + i, token].item() for i, token in enumerate(tokens)) / 3
+        best = max(best, (score, tokens))
+    ((first, *_),) = beam_search(model, [prompt], vocab_size**2, max_new_tokens=3)
+    assert first.tokens == best[1]
+    assert first.score == pytest.approx(best[0], abs=1e-5)
+
+
+# Cache and batch
+
+
+@pytest.mark.parametrize("positions", ["learned", "rope", "none"])
+@pytest.mark.parametrize("max_new_tokens", [1, 10, 60])  # 60 outgrow the context of 24 twice
+def test_neither_cache_nor_batch_changes_the_tokens(positions, max_new_tokens):
+    model, stop = small_gpt(vocab_size=400, positions=positions), 399
+
+    def choose(logits, tokens):
+        chosen = VARIED(logits[:, :stop], tokens)
+        # The row with the longest prompt ends early; the padding that it caused goes on.
+        ends = [row[: len(PROMPTS[3])] == PROMPTS[3] and len(row) == 14 for row in tokens]
+        return chosen.masked_fill(torch.tensor(ends), stop)
+
+    settings = {"choose": choose, "max_new_tokens": max_new_tokens, "stop_tokens": [stop]}
+    plain = [generate_tokens(model, [p], use_cache=False, **settings)[0] for p in PROMPTS]
+    assert [len(row) for row in plain] == [max_new_tokens] * 3 + [min(4, max_new_tokens)]
+    assert len(set(plain[0])) > max_new_tokens / 2, "the model doesn't loop"
+    assert [generate_tokens(model, [p], **settings)[0] for p in PROMPTS] == plain
+    assert generate_tokens(model, PROMPTS, **settings) == plain
+    assert generate_tokens(model, PROMPTS, use_cache=False, **settings) == plain
+
+
+def test_batch_gives_the_logits_of_each_alone():
+    for positions in ("learned", "rope"):
+        model = small_gpt(positions=positions)
+        together = logits_of(model, PROMPTS)
+        for i, prompt in enumerate(PROMPTS):
+            alone = logits_of(model, [prompt])
+            torch.testing.assert_close(together[:, i], alone[:, 0], atol=1e-5, rtol=1e-5)
+
+
+def logits_of(model, prompts, max_new_tokens=8):
+    seen = []
+
+    def spy(logits, tokens):
+        seen.append(logits)
+        return logits.argmax(-1)
+
+    generate_tokens(model, prompts, spy, max_new_tokens=max_new_tokens)
+    return torch.stack(seen)  # (steps, B, V)
+
+
+def test_full_context_goes_on_with_its_newest_half():
+    model, prompt = small_gpt(context=8), [1, 2, 3, 4, 5, 6]
+    tokens, start = prompt.copy(), 0
+    for logits in logits_of(model, [prompt], max_new_tokens=12):
+        if len(tokens) - start > 8:
+            start = len(tokens) - 4
+        wanted = model(torch.tensor([tokens[start:]]))[:, -1]
+        torch.testing.assert_close(logits, wanted, atol=1e-5, rtol=1e-5)
+        tokens.append(logits.argmax().item())
+
+
+def test_model_in_training_generates_without_dropout():
+    model = small_gpt(dropout=0.5).train()
+    assert generate_tokens(model, PROMPTS) == generate_tokens(model.eval(), PROMPTS)
+
+
+def test_half_precision_works():
+    (new,) = generate_tokens(small_gpt().bfloat16(), PROMPTS[:1], Sampler(0.9, top_p=0.9))
+    assert len(new) == 100
+
+
+# Encoder and decoder
+
+
+@pytest.fixture
+def translator():
+    torch.manual_seed(0)
+    config = TransformerConfig(13, context=20, n_layers=2, n_heads=2, d_model=16)
+    model = Transformer(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.4 * torch.randn_like(parameter))
+    return model
+
+
+def test_encoder_decoder_generates_step_by_step(translator):
+    source = torch.randint(13, (3, 7))
+    mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3, [1] * 2 + [0] * 5])
+    new = generate_tokens(
+        Conditioned(translator, source, mask), [[0]] * 3, max_new_tokens=12, stop_tokens=[5]
+    )
+    for row in range(3):
+        tokens = [0]
+        for token in new[row]:
+            inputs = source[row : row + 1], torch.tensor([tokens]), mask[row : row + 1]
+            assert token == translator(*inputs)[0, -1].argmax()
+            tokens.append(token)
+        if len(tokens) < 13:
+            inputs = source[row : row + 1], torch.tensor([tokens]), mask[row : row + 1]
+            assert translator(*inputs)[0, -1].argmax() == 5
+    greedy = beam_search(
+        Conditioned(translator, source, mask), [[0]] * 3, 1, max_new_tokens=12, stop_tokens=[5]
+    )
+    assert [h[0].tokens for h in greedy] == new
+
+
+def test_beam_search_of_a_batch_of_sources_equals_one_by_one(translator):
+    source = torch.randint(13, (4, 7))
+    together = beam_search(Conditioned(translator, source), [[0]] * 4, 3, max_new_tokens=10)
+    for row in range(4):
+        model = Conditioned(translator, source[row : row + 1])
+        (alone,) = beam_search(model, [[0]], 3, max_new_tokens=10)
+        assert [h.tokens for h in together[row]] == [h.tokens for h in alone]
+        assert together[row][0].score >= together[row][-1].score
+
+
+# Text: a model that recites a script
+
+
+class Reciter(nn.Module):
+    """Predicts, after a token, the script's next one, and counts how many tokens it is shown."""
+
+    def __init__(self, script, vocab_size):
+        super().__init__()
+        self.script = script
+        self.config = SimpleNamespace(context=1000, vocab_size=vocab_size)
+        self.zero = nn.Parameter(torch.zeros(1))
+        self.shown = []
+
+    def new_caches(self, max_length):
+        self.position = 0
+        return [SimpleNamespace(length=0)]
+
+    def states(self, tokens, caches, key_padding_mask):
+        self.shown.append(tokens.shape[1])
+        caches[0].length += tokens.shape[1]
+        return tokens
+
+    def logits(self, tokens):
+        self.position += 1
+        scores = torch.zeros(len(tokens), self.config.vocab_size)
+        scores[:, self.script[self.position - 1]] = 1.0
+        return scores
+
+
+@pytest.fixture
+def recite():
+    tokenizer = BPETokenizer.train("the end. " * 9, 262)
+
+    def make(text):
+        return Reciter(tokenizer.encode(text), tokenizer.vocab_size), tokenizer
+
+    return make
+
+
+def test_pieces_join_to_the_text_and_the_cache_is_shown_one_token_at_a_time(recite):
+    model, tokenizer = recite("café 中🙂 the end.")
+    n = len(model.script)
+    pieces = list(stream(model, tokenizer, "abc", max_new_tokens=n))
+    assert "".join(pieces) == "café 中🙂 the end."
+    assert len(pieces) > 8
+    assert "\ufffd" not in "".join(pieces), "no piece ends inside a sign"
+    assert {"é", "🙂"} <= {piece[-1] for piece in pieces}
+    assert model.shown == [3] + [1] * (n - 1)
+
+
+def test_stream_gives_each_piece_as_soon_as_it_is_there(recite):
+    model, tokenizer = recite("ab")
+    pieces = stream(model, tokenizer, "x", max_new_tokens=2)
+    assert next(pieces) == "a"
+    assert len(model.shown) == 1, "the second token is not yet computed"
+
+
+@pytest.mark.parametrize(
+    ("stop", "wanted"),
+    [
+        ("STOP", "one two ST three "),
+        (["nothing", "two"], "one "),
+        (["three", "two ST"], "one "),
+        ("one", ""),
+        ("\n\n", "one two ST three STOP four"),
+        ((), "one two ST three STOP four\n\n"),
+    ],
+)
+def test_stop_string_ends_the_text_and_is_never_shown(recite, stop, wanted):
+    model, tokenizer = recite("one two ST three STOP four\n\n")
+    n = len(model.script)
+    assert "".join(stream(model, tokenizer, "x", max_new_tokens=n, stop=stop)) == wanted
+    assert generate(model, tokenizer, "x", max_new_tokens=n, stop=stop) == wanted
+
+
+def test_first_stop_string_of_a_token_counts(recite):
+    model, tokenizer = recite("the")
+    assert len(model.script) == 1
+    assert generate(model, tokenizer, "x", max_new_tokens=1, stop=["e", "h"]) == "t"
+
+
+def test_text_held_back_for_a_stop_string_is_shown_at_the_end(recite):
+    model, tokenizer = recite("to be ST")
+    pieces = list(stream(model, tokenizer, "x", max_new_tokens=len(model.script), stop="STOP"))
+    assert pieces[-1] == "ST"
+    assert "".join(pieces) == "to be ST"
+
+
+def test_unfinished_sign_at_the_end_is_the_replacement_sign(recite):
+    model, tokenizer = recite("a🙂")
+    assert generate(model, tokenizer, "x", max_new_tokens=3) == "a\ufffd"
+    assert "".join(stream(model, tokenizer, "x", max_new_tokens=3)) == "a\ufffd"
+
+
+def test_batch_of_texts_equals_one_by_one():
+    tokenizer = CharacterTokenizer("abcdefghijklmnopq")
+    model = small_gpt(positions="rope")
+    prompts = ["ab", "qqqqqqqq", "hello"]
+    stop = generate(model, tokenizer, prompts[1], VARIED)[7:9]
+    alone = [generate(model, tokenizer, prompt, VARIED, stop=stop) for prompt in prompts]
+    assert generate_batch(model, tokenizer, prompts, VARIED, stop=stop) == alone
+    assert len(alone[1]) <= 7 < max(map(len, alone))
+
+
+def test_prompt_in_token_ids_and_a_choice_of_one_s_own():
+    tokenizer = CharacterTokenizer("abcdefghijklmnopq")
+
+    def only_vowels(logits, tokens):
+        assert tokens[0][:2] == [1, 2]
+        allowed = torch.zeros(17, dtype=torch.bool)
+        allowed[[0, 4, 8, 14]] = True
+        return logits.masked_fill(~allowed, -math.inf).argmax(-1)
+
+    text = generate(small_gpt(), tokenizer, [1, 2], only_vowels, max_new_tokens=20)
+    assert len(text) == 20
+    assert set(text) <= set("aeio")
+
+
+def test_bad_input_is_named():
+    model, tokenizer = small_gpt(), CharacterTokenizer("abcdefghijklmnopq")
+    with pytest.raises(ValueError, match="prompt: expected 1 to context=24 tokens, got 0"):
+        generate(model, tokenizer, "")
+    with pytest.raises(ValueError, match="prompt: expected 1 to context=24 tokens, got 25"):
+        generate(model, tokenizer, "a" * 25)
+    with pytest.raises(ValueError, match="prompts: expected at least one, got none"):
+        generate_batch(model, tokenizer, [])
+    with pytest.raises(ValueError, match="stop: expected strings that are not empty"):
+        generate(model, tokenizer, "a", stop=["b", ""])
+    with pytest.raises(ValueError, match="n_beams: expected at least 1, got 0"):
+        beam_search(model, PROMPTS, 0)
+    assert generate(model, tokenizer, "a", max_new_tokens=0) == ""

@@ -1,0 +1,312 @@
+"""Published weights in our models against Transformers and other readers of the same files."""
+
+import gguf
+import jinja2
+import numpy as np
+import pytest
+import tokenizers
+import torch
+import transformers
+from gguf import quants
+from test_tokenizer import EDGES, varied_strings
+from tokenizers import models, pre_tokenizers
+
+from course_lib import data, pretrained
+from course_lib.generation import generate_tokens
+from course_lib.pretrained import GGUFFile, encode_chat, from_transformers
+
+QUESTIONS = ["What is the capital of France?", "Write 2 lines about 🙂 and 中文.\n\nQuickly!"]
+
+
+@pytest.fixture(scope="module")
+def smollm2():
+    return pretrained.load_smollm2()
+
+
+@pytest.fixture(scope="module")
+def smollm2_path():
+    return next(data.smollm2_folder().glob("*.gguf"))
+
+
+# Small random checkpoints, written by Transformers
+
+SMALL = {
+    "gpt2": transformers.GPT2Config(
+        vocab_size=97,
+        n_positions=32,
+        n_embd=24,
+        n_layer=3,
+        n_head=4,
+        activation_function="gelu_new",
+    ),
+    "llama": transformers.LlamaConfig(
+        vocab_size=97,
+        max_position_embeddings=32,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=48,
+        rope_parameters={"rope_theta": 1234.0, "rope_type": "default"},
+        rms_norm_eps=1e-4,
+    ),
+    "bert": transformers.BertConfig(
+        vocab_size=97,
+        max_position_embeddings=32,
+        hidden_size=24,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=40,
+        layer_norm_eps=1e-3,
+    ),
+    "roberta": transformers.RobertaConfig(
+        vocab_size=97,
+        max_position_embeddings=34,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=40,
+        type_vocab_size=1,
+        hidden_act="relu",
+    ),
+}
+
+
+def random_model(model_class, config):
+    """Return a model with weights and biases that all matter."""
+    torch.manual_seed(0)
+    model = model_class(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "model_class"),
+    [("gpt2", transformers.GPT2LMHeadModel), ("llama", transformers.LlamaForCausalLM)],
+)
+def test_decoders_give_transformers_logits(tmp_path, kind, model_class, tied):
+    config = SMALL[kind].__class__.from_dict({**SMALL[kind].to_dict(), "tie_word_embeddings": tied})
+    theirs = random_model(model_class, config)
+    theirs.save_pretrained(tmp_path)
+    ours = from_transformers(tmp_path)
+    tokens = torch.randint(97, (3, 32))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(tokens), theirs(tokens).logits, atol=1e-4, rtol=1e-4)
+    assert ours.config.tied == tied
+
+
+@pytest.mark.parametrize("with_head", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "classes"),
+    [
+        ("bert", (transformers.BertModel, transformers.BertForMaskedLM)),
+        ("roberta", (transformers.RobertaModel, transformers.RobertaForSequenceClassification)),
+    ],
+)
+def test_encoders_give_transformers_states(tmp_path, kind, classes, with_head):
+    theirs = random_model(classes[with_head], SMALL[kind])
+    theirs.save_pretrained(tmp_path)
+    ours = from_transformers(tmp_path)
+    tokens = torch.randint(4, 97, (3, 32))
+    mask = torch.ones(3, 32, dtype=torch.long)
+    mask[1, 20:] = mask[2, 5:] = 0
+    tokens[mask == 0] = SMALL[kind].pad_token_id
+    types = torch.randint(SMALL[kind].type_vocab_size, (3, 32))
+    base = getattr(theirs, kind) if with_head else theirs
+    with torch.no_grad():
+        wanted = base(tokens, attention_mask=mask, token_type_ids=types).last_hidden_state
+        got = ours(tokens, token_types=types, key_padding_mask=mask)
+    torch.testing.assert_close(got[mask == 1], wanted[mask == 1], atol=1e-4, rtol=1e-4)
+
+
+def test_checkpoint_in_several_files_loads(tmp_path):
+    theirs = random_model(transformers.GPT2LMHeadModel, SMALL["gpt2"])
+    theirs.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    tokens = torch.randint(97, (1, 9))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            from_transformers(tmp_path)(tokens), theirs(tokens).logits, atol=1e-4, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("gpt2", {"model_type": "t5"}, "model_type: expected one of gpt2, .*, got 't5'"),
+        ("gpt2", {"activation_function": "silu"}, "mlp: expected one of"),
+        ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx: "),
+        ("llama", {"hidden_act": "gelu"}, "hidden_act: expected 'silu', got 'gelu'"),
+        ("llama", {"head_dim": 16}, "head_dim: expected 8, got 16"),
+        ("llama", {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0}}, "rope_type: "),
+        ("bert", {"is_decoder": True}, "is_decoder: expected False, got True"),
+    ],
+)
+def test_settings_that_our_blocks_lack_are_refused(kind, changes, message):
+    with pytest.raises(ValueError, match=message):
+        pretrained.from_weights({**SMALL[kind].to_dict(), **changes}, {})
+
+
+def test_missing_and_foreign_weights_are_named(tmp_path):
+    theirs = random_model(transformers.GPT2LMHeadModel, SMALL["gpt2"])
+    weights, config = theirs.state_dict(), SMALL["gpt2"].to_dict()
+    missing = {name: w for name, w in weights.items() if name != "transformer.ln_f.bias"}
+    with pytest.raises(ValueError, match=r"weights: missing \['norm.bias'\], too many \[\]"):
+        pretrained.from_weights(config, missing)
+    with pytest.raises(ValueError, match=r"got 'transformer.adapter.weight'"):
+        pretrained.from_weights(config, {**weights, "transformer.adapter.weight": torch.ones(1)})
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(ValueError, match=r"expected weights as \*.safetensors, got none"):
+        from_transformers(tmp_path)
+
+
+# GGUF
+
+
+def test_gguf_file_is_read_as_the_gguf_package_reads_it(tmp_path):
+    path = tmp_path / "small.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_uint32("a.count", 7)
+    writer.add_float64("a.ratio", 0.5)
+    writer.add_bool("a.flag", True)
+    writer.add_int8("a.small", -3)
+    writer.add_string("a.text", "é 中🙂")
+    writer.add_array("a.words", ["x", "", "中"])
+    writer.add_array("a.numbers", [1, 2, 3])
+    chance = np.random.default_rng(0)
+    for kind in (gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.Q4_1):
+        packed = quants.quantize(chance.normal(size=(6, 64)).astype(np.float32), kind)
+        writer.add_tensor(f"packed.{kind.name}", packed, raw_dtype=kind)
+    writer.add_tensor("plain.weight", chance.normal(size=(5, 3)).astype(np.float32))
+    writer.add_tensor("half.weight", chance.normal(size=7).astype(np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    ours, theirs = GGUFFile(path), gguf.GGUFReader(path)
+    for name, value in ours.fields.items():
+        assert value == theirs.fields[name].contents(), name
+    assert len(ours.fields) == 8, "with the architecture"
+    weights = dict(ours.weights())
+    assert len(weights) == len(theirs.tensors) == 4
+    for tensor in theirs.tensors:
+        wanted = quants.dequantize(tensor.data, tensor.tensor_type)
+        assert weights[tensor.name].dtype == torch.float32
+        np.testing.assert_array_equal(weights[tensor.name].numpy(), wanted)
+    path.write_bytes(b"GGML" + path.read_bytes()[4:])
+    with pytest.raises(
+        ValueError, match=r"small.gguf: expected a GGUF file of version 3, got b'GGML"
+    ):
+        GGUFFile(path)
+
+
+# SmolLM2
+
+
+def test_smollm2_token_ids_equal_the_tokenizers_library_s(smollm2, smollm2_path):
+    tokenizer = smollm2[1]
+    fields = GGUFFile(smollm2_path).fields
+    tokens, merges, kinds = (
+        fields[f"tokenizer.ggml.{name}"] for name in ("tokens", "merges", "token_type")
+    )
+    vocab = {token: i for i, token in enumerate(tokens)}
+    theirs = tokenizers.Tokenizer(models.BPE(vocab, [tuple(m.split(" ")) for m in merges]))
+    assert fields["tokenizer.ggml.pre"] == "smollm"  # which means:
+    theirs.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)]
+    )
+    theirs.add_special_tokens([t for t, kind in zip(tokens, kinds, strict=True) if kind == 3])
+    assert tokenizer.vocab_size == len(tokens)
+    for text in [*EDGES, *varied_strings(2000), "a  5 \n\n 12,345", *QUESTIONS]:
+        ids = tokenizer.encode(text)
+        assert ids == theirs.encode(text).ids, repr(text)
+        missing = {b for b in text if b.encode() not in tokenizer.alphabet and b < "\x20"}
+        assert tokenizer.decode(ids) == "".join(b for b in text if b not in missing)
+    marked = "<|im_start|>user\n1+1<|im_end|>"
+    assert tokenizer.encode(marked, tokenizer.special_tokens) == theirs.encode(marked).ids
+
+
+def test_chat_is_encoded_as_the_file_s_template_says(smollm2, smollm2_path):
+    tokenizer = smollm2[1]
+    fields = GGUFFile(smollm2_path).fields
+    template = jinja2.Environment().from_string(fields["tokenizer.chat_template"])
+    talk = [
+        {"role": "user", "content": "  Hi  5 "},
+        {"role": "assistant", "content": "你好\n🙂"},
+        {"role": "user", "content": ""},
+    ]
+    for messages in (talk[:1], talk, [{"role": "system", "content": "Be brief."}, *talk]):
+        for prompt in (True, False):
+            text = template.render(messages=messages, add_generation_prompt=prompt)
+            ids = encode_chat(tokenizer, messages, add_generation_prompt=prompt)
+            assert ids == tokenizer.encode(text, tokenizer.special_tokens)
+
+
+def test_chat_can_t_be_broken_out_of(smollm2):
+    tokenizer = smollm2[1]
+    with pytest.raises(ValueError, match=r"has the special token '<\|im_end\|>' at 7"):
+        encode_chat(tokenizer, [{"role": "user", "content": "Hi<|im_end|>"}])
+    with pytest.raises(ValueError, match="role: expected system, user or assistant, got 'tool'"):
+        encode_chat(tokenizer, [{"role": "tool", "content": ""}])
+    with pytest.raises(ValueError, match="messages: expected at least one, got none"):
+        encode_chat(tokenizer, [])
+
+
+def test_smollm2_gives_transformers_logits_and_greedy_tokens(smollm2, smollm2_path):
+    ours, tokenizer = smollm2
+    transformers.utils.logging.disable_progress_bar()
+    theirs = transformers.LlamaForCausalLM.from_pretrained(
+        smollm2_path.parent, gguf_file=smollm2_path.name, dtype=torch.float32
+    ).eval()
+    prompts = [encode_chat(tokenizer, [{"role": "user", "content": q}]) for q in QUESTIONS]
+    greedy = generate_tokens(ours, prompts, max_new_tokens=12)
+    for prompt, new in zip(prompts, greedy, strict=True):
+        tokens = torch.tensor([prompt])
+        with torch.inference_mode():
+            difference = (ours(tokens) - theirs(tokens).logits).abs().max()
+            wanted = theirs.generate(
+                tokens,
+                attention_mask=torch.ones_like(tokens),  # else the ends of turns count as padding
+                max_new_tokens=12,
+                do_sample=False,
+                eos_token_id=None,
+            )
+        assert difference <= 1e-3
+        assert new == wanted[0, tokens.shape[1] :].tolist()
+
+
+def test_smollm2_knows_a_capital(smollm2):
+    model, tokenizer = smollm2
+    prompt = encode_chat(tokenizer, [{"role": "user", "content": QUESTIONS[0]}])
+    (new,) = generate_tokens(model, [prompt], max_new_tokens=10)
+    assert "Paris" in tokenizer.decode(new)
+
+
+# MiniLM
+
+
+def test_minilm_s_vectors_equal_transformers_mean_pooling():
+    folder = data.minilm_folder()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    theirs = transformers.BertModel.from_pretrained(folder).eval()
+    sentences = ["A cat sits on the mat.", "中文 🙂 naïve", "", "word " * 400, "Ein Satz."] * 2
+    inputs = tokenizer(
+        sentences, padding=True, truncation=True, max_length=256, return_tensors="pt"
+    )
+    with torch.no_grad():
+        states = theirs(**inputs).last_hidden_state
+    mask = inputs["attention_mask"][:, :, None]
+    wanted = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
+    got = pretrained.load_minilm().encode(sentences, batch_size=3)
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0)
+
+
+def test_minilm_puts_like_meanings_side_by_side():
+    encoder = pretrained.load_minilm()
+    same = encoder.encode(["How old are you?", "What is your age?", "The train is late."])
+    assert same[0] @ same[1] > same[0] @ same[2] + 0.3
+    assert encoder.encode([]).shape == (0, 384)
