@@ -1,0 +1,309 @@
+"""Translation: programs' messages made ready for the encoder-decoder, and text through it.
+
+Taught in 'Machine translation'. One model writes several languages: its decoder's first token says
+which, after Johnson et al. (2017), 'Google's Multilingual Neural Machine Translation System'. Label
+smoothing is from Szegedy et al. (2016), 'Rethinking the Inception Architecture', section 7.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_model
+from torch import Tensor, nn
+
+from course_lib import text
+from course_lib.data import CORPORA, Pair, load_messages
+from course_lib.generation import Conditioned, beam_search
+from course_lib.model import Transformer, TransformerConfig
+from course_lib.tokenizer import BPETokenizer
+from course_lib.training import IGNORE, Batches
+
+END = "<|end|>"
+LANGUAGES = {"fr": "<|fr|>", "zh_CN": "<|zh_CN|>"}  # each with the token that asks for it
+SLOTS = [f"<|{i}|>" for i in range(6)]  # stand for placeholders
+SPECIAL_TOKENS = [END, *LANGUAGES.values(), *SLOTS]
+MAX_TOKENS = 126  # of a text; the model's context of 128 also holds the first and the last token
+FOLDER = Path(__file__).parent / "weights"
+# What a program fills in (${name}, {name}, %(name)s, %s), HTML, and addresses.
+_PLACEHOLDER = re.compile(
+    r"\$?\{[^{}]*\}|%\([^()]*\)[a-z]|%[sdifr]\b|<[^<>]+>|&\w+;|https?://[^\s\"')]+"
+)
+_SLOT = re.compile(r"<\|(\d)\|>")
+
+
+def normalize(message: str) -> str:
+    """Return a message on one line, in NFC, with ' for ’, without marks of keys such as _Open."""
+    message = text.nfc(" ".join(message.split())).replace("’", "'")
+    return re.sub(r"(?<![\w%{])_(?=\w)", "", message)
+
+
+def protect(message: str, values: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """Put a numbered slot, such as ``<|0|>``, for each different placeholder.
+
+    Args:
+        message: any text.
+        values: what the first slots stand for; give the source's for a translation.
+
+    Returns:
+        The text with slots, and what they stand for.
+    """
+    values = list(values)
+
+    def slot(found: re.Match) -> str:
+        if found.group() not in values:
+            values.append(found.group())
+        return f"<|{values.index(found.group())}|>"
+
+    return _PLACEHOLDER.sub(slot, message), values
+
+
+def restore(message: str, values: Sequence[str]) -> str:
+    """Put placeholders back for their slots; a slot that stands for nothing is left out."""
+
+    def value(found: re.Match) -> str:
+        i = int(found[1])
+        return values[i] if i < len(values) else ""
+
+    return _SLOT.sub(value, message)
+
+
+def load_pairs(language: str) -> list[Pair]:
+    """Return all programs' messages in English and a language, normalized.
+
+    Each English message comes once, with its most frequent translation. Left out are messages
+    without a letter or longer than 200 bytes, and pairs that can't be right: other placeholders on
+    both sides, one side four times as long, or a "translation" that is the English.
+
+    Args:
+        language: as in ``load_messages``.
+    """
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for corpus in (name for name in CORPORA if name.startswith("messages")):
+        for pair in load_messages(language, corpus):
+            source, target = normalize(pair.source), normalize(pair.target)
+            if _fit(source, target):
+                found[source][target] += 1
+    return [Pair(source, targets.most_common(1)[0][0]) for source, targets in found.items()]
+
+
+def _fit(source: str, target: str) -> bool:
+    words = _PLACEHOLDER.sub("", source)
+    values = set(_PLACEHOLDER.findall(source))
+    sizes = len(source.encode()), len(target.encode())
+    return (
+        re.search("[A-Za-z]", words) is not None
+        and values == set(_PLACEHOLDER.findall(target))
+        and len(values) <= len(SLOTS)
+        and sizes[0] <= 200
+        and max(sizes) <= 4 * min(sizes) + 10
+        and (source != target or len(words.split()) < 3)
+    )
+
+
+def split_sources(
+    sources: Iterable[str], shares: Sequence[float] = (0.92, 0.02, 0.06), threshold: float = 0.6
+) -> tuple[set[str], ...]:
+    """Divide English messages into training, validation and test, near copies on one side.
+
+    Messages are short, so near copies are found by runs of five letters, not of five words, and
+    placeholders are all the same.
+
+    Args:
+        sources: English messages.
+        shares: as in :func:`course_lib.text.split`.
+        threshold: from what similarity on two messages must not be parted.
+    """
+    spelled = {source: spell(source) for source in sorted(set(sources))}
+    whole = 10**6  # a message is no long text whose sentences could be shared
+    return tuple(
+        set(part) for part in text.split(spelled, shares, threshold=threshold, sentence_words=whole)
+    )
+
+
+def spell(message: str) -> str:
+    """Return the message letter by letter, as "words" for the search of near copies."""
+    return " ".join(protect(message)[0].replace(" ", ""))
+
+
+def load_parts() -> tuple[dict[str, list[Pair]], ...]:
+    """Return training, validation and test pairs of each of ``LANGUAGES``."""
+    pairs = {language: load_pairs(language) for language in LANGUAGES}
+    parts = split_sources(pair.source for its_pairs in pairs.values() for pair in its_pairs)
+    return tuple(
+        {
+            language: [pair for pair in its_pairs if pair.source in part]
+            for language, its_pairs in pairs.items()
+        }
+        for part in parts
+    )
+
+
+def train_tokenizer(pairs: Mapping[str, Sequence[Pair]], vocab_size: int = 4096) -> BPETokenizer:
+    """Return one tokenizer for both sides, trained on the pairs of all languages."""
+    lines = (side for p in pairs.values() for pair in p for side in (pair.source, pair.target))
+    plain = _PLACEHOLDER.sub("", "\n".join(lines))
+    return BPETokenizer.train(plain, vocab_size, SPECIAL_TOKENS)
+
+
+def new_model(vocab_size: int, d_model: int = 192, n_layers: int = 3) -> Transformer:
+    """Return an untrained encoder-decoder, one embedding for source, target and output."""
+    config = TransformerConfig.modern(
+        vocab_size,
+        context=MAX_TOKENS + 2,
+        d_model=d_model,
+        n_heads=d_model // 32,
+        n_layers=n_layers,
+        tied=True,
+        dropout=0.1,
+    )
+    return Transformer(config)
+
+
+def load_trained() -> tuple[Transformer, BPETokenizer]:
+    """Return the course's trained model, in evaluation mode, and its tokenizer."""
+    tokenizer = BPETokenizer.load(FOLDER / "translation.json")
+    model = new_model(tokenizer.vocab_size)
+    load_model(model, FOLDER / "translation.safetensors")
+    return model.eval(), tokenizer
+
+
+def encode(tokenizer: BPETokenizer, message: str) -> list[int]:
+    """Return a protected message's token ids, one for each slot, at most ``MAX_TOKENS``."""
+    return tokenizer.encode(message, allowed_special=SLOTS)[:MAX_TOKENS]
+
+
+def pad(rows: Sequence[Sequence[int]], value: int = 0) -> Tensor:
+    """Return rows of token ids as one tensor (B, longest), filled up at their ends."""
+    tensors = [torch.tensor(row) for row in rows]
+    return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
+
+
+def translation_batches(
+    tokenizer: BPETokenizer, pairs: Mapping[str, Sequence[Pair]], batch_tokens: int, seed: int = 0
+) -> tuple[Batches, int]:
+    """Return batches of pairs of about the same length, so that little is padded.
+
+    Args:
+        tokenizer: for both sides, with ``SPECIAL_TOKENS``.
+        pairs: language to pairs, as :func:`load_pairs` returns them.
+        batch_tokens: tokens per batch, both sides together: many short pairs, or few long ones.
+        seed: of the order, another one in each epoch.
+
+    Returns:
+        A function of the step that gives the source (B, S), the decoder's input (B, T), the
+        source's mask (B, S) and the targets (B, T), the input one token further; and the number of
+        batches in an epoch.
+    """
+    end = tokenizer.special_tokens[END]
+    rows = []
+    for language, its_pairs in pairs.items():
+        start = tokenizer.special_tokens[LANGUAGES[language]]
+        for pair in its_pairs:
+            source, values = protect(pair.source)
+            source = encode(tokenizer, source)
+            target = encode(tokenizer, protect(pair.target, values)[0])
+            rows.append(([*source, end], [start, *target], [*target, end]))
+    lengths = torch.tensor([len(source) + len(target) for source, target, _ in rows])
+    per_epoch = int(lengths.sum()) // batch_tokens + 1
+
+    @lru_cache(maxsize=1)
+    def plan(epoch: int) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        noise = 1 + 0.1 * torch.randn(len(rows), generator=generator)
+        order = (lengths * noise).argsort()
+        group = lengths[order].cumsum(0) // batch_tokens
+        groups = order.split(group.bincount(minlength=per_epoch).tolist())
+        return [groups[i] for i in torch.randperm(per_epoch, generator=generator)]
+
+    def batches(step: int) -> tuple[Tensor, ...]:
+        epoch, i = divmod(step, per_epoch)
+        sources, inputs, targets = zip(*(rows[j] for j in plan(epoch)[i].tolist()), strict=True)
+        mask = pad([[1] * len(source) for source in sources]) == 1
+        return pad(sources), pad(inputs), mask, pad(targets, IGNORE)
+
+    return batches, per_epoch
+
+
+def smoothed_loss(model: nn.Module, *batch: Tensor, smoothing: float = 0.1) -> Tensor:
+    """Return the mean cross-entropy where a share of each target is spread over all tokens.
+
+    Args:
+        model: called with all tensors of the batch but the last.
+        batch: the last tensor holds the targets.
+        smoothing: the share.
+    """
+    *inputs, targets = batch
+    logits = model(*inputs).flatten(0, -2)
+    return F.cross_entropy(
+        logits, targets.flatten(), ignore_index=IGNORE, label_smoothing=smoothing
+    )
+
+
+@torch.no_grad()
+def translation_loss(model: nn.Module, batches: Batches, steps: int) -> float:
+    """Return the mean loss in nats per target token over so many batches."""
+    device = next(model.parameters()).device
+    total, count = 0.0, 0
+    for step in range(steps):
+        *inputs, targets = (tensor.to(device) for tensor in batches(step))
+        logits = model(*inputs).flatten(0, -2)
+        total += F.cross_entropy(logits, targets.flatten(), reduction="sum").item()
+        count += int((targets != IGNORE).sum())
+    return total / count
+
+
+def translate(
+    model: Transformer,
+    tokenizer: BPETokenizer,
+    messages: Sequence[str],
+    language: str = "fr",
+    *,
+    n_beams: int = 1,
+    batch_size: int = 64,
+) -> list[str]:
+    """Translate English messages.
+
+    Args:
+        model: trained on what :func:`translation_batches` gives.
+        tokenizer: the model's.
+        messages: English texts; their placeholders come back unchanged.
+        language: one of ``LANGUAGES``.
+        n_beams: 1 takes the likeliest token at each step, more search.
+        batch_size: messages at a time.
+
+    Returns:
+        A translation for each message.
+
+    Raises:
+        ValueError: if the language isn't known, or a message is empty.
+    """
+    if language not in LANGUAGES:
+        raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
+    device = next(model.parameters()).device
+    start, end = (tokenizer.special_tokens[t] for t in (LANGUAGES[language], END))
+    prepared = [protect(normalize(message)) for message in messages]
+    if not all(message for message, _ in prepared):
+        raise ValueError("messages: expected texts that are not empty, got ''")
+    rows = [[*encode(tokenizer, message), end] for message, _ in prepared]
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # like lengths side by side
+    found = [""] * len(rows)
+    for first in range(0, len(rows), batch_size):
+        chosen = order[first : first + batch_size]
+        source = pad([rows[i] for i in chosen]).to(device)
+        mask = pad([[1] * len(rows[i]) for i in chosen]).to(device) == 1
+        longest = min(2 * source.shape[1] + 10, MAX_TOKENS)
+        searched = beam_search(
+            Conditioned(model, source, mask),
+            [[start]] * len(chosen),
+            n_beams,
+            max_new_tokens=longest,
+            stop_tokens=[end],
+        )
+        for i, hypotheses in zip(chosen, searched, strict=True):
+            found[i] = restore(tokenizer.decode(hypotheses[0].tokens), prepared[i][1])
+    return found

@@ -1,0 +1,66 @@
+"""Train the translation model of the chapter 'Machine translation' and write its weights.
+
+The chapter trains the same recipe for a minute; this is its longer run.
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_model
+
+from course_lib import translation
+from course_lib.training import recipe_optimizers, train
+
+STEPS, BATCH_TOKENS, SEED = 3000, 3000, 0
+
+
+def main() -> None:
+    """Train as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=STEPS, help="length [%(default)s]")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path("_build/translation"),
+        help="a folder for checkpoints; a run that was stopped goes on from there [%(default)s]",
+    )
+    args = parser.parse_args()
+    training, validation, _ = translation.load_parts()
+    sources = sorted({pair.source for pairs in training.values() for pair in pairs})
+    read = hashlib.sha256("\n".join(sources).encode()).hexdigest()
+    tokenizer = translation.train_tokenizer(training)
+    torch.manual_seed(SEED)
+    model = translation.new_model(tokenizer.vocab_size)
+    optimizers, schedule = recipe_optimizers(model, "modern", args.steps)
+    batches, _ = translation.translation_batches(tokenizer, training, BATCH_TOKENS, SEED)
+    held_out = translation.translation_batches(tokenizer, validation, BATCH_TOKENS)
+    result = train(
+        model,
+        batches,
+        steps=args.steps,
+        optimizer=optimizers,
+        schedule=schedule,
+        loss=translation.smoothed_loss,
+        evaluate=lambda model: translation.translation_loss(model, *held_out),
+        eval_every=250,
+        precision="bfloat16",
+        checkpoint=args.checkpoint,
+        checkpoint_every=100,
+        log=args.checkpoint / "log",
+        seed=SEED,
+    )
+    translation.FOLDER.mkdir(exist_ok=True)
+    tokenizer.save(translation.FOLDER / "translation.json")
+    # What it has read stands in the file, so that a test can tell if the parts have changed since.
+    path = str(translation.FOLDER / "translation.safetensors")
+    save_model(model.half().cpu(), path, {"training_sources": read, "steps": str(args.steps)})
+    print(
+        f"step {args.steps}: loss {result.loss:.3f} with smoothing, validation "
+        f"{result.val_loss:.3f} nats per token, {result.seconds / 60:.0f} minutes"
+    )
+
+
+if __name__ == "__main__":
+    main()
