@@ -23,9 +23,9 @@ def process_group() -> Iterator[None]:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield
         return
-    if torch.cuda.is_available():
+    if has_gpu():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", **_own_store())
+    dist.init_process_group("nccl" if has_gpu() else "gloo", **_own_store())
     try:
         yield
     finally:
@@ -46,6 +46,12 @@ def _own_store() -> dict[str, object]:
     store = dist.TCPStore(known["MASTER_ADDR"], int(known["MASTER_PORT"]), world, is_master=False)
     prefix = f"restart {known['TORCHELASTIC_RESTART_COUNT']}"
     return {"store": dist.PrefixStore(prefix, store), "world_size": world, "rank": rank}
+
+
+def has_gpu() -> bool:
+    """Say whether there is a CUDA GPU for each process on this machine."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return torch.cuda.is_available() and torch.cuda.device_count() >= here
 
 
 def world_size() -> int:

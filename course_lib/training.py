@@ -69,10 +69,14 @@ class Result:
 
 
 def pick_device() -> torch.device:
-    """Return the fastest device that is here: a CUDA GPU, Apple's GPU (MPS), or the CPU."""
-    if torch.cuda.is_available():
+    """Return the fastest device that is here: a CUDA GPU, Apple's GPU (MPS), or the CPU.
+
+    Several processes compute on the CPU where there isn't a GPU for each.
+    """
+    if distributed.has_gpu():
         return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    alone = distributed.world_size() == 1
+    return torch.device("mps" if alone and torch.backends.mps.is_available() else "cpu")
 
 
 def pick_precision(device: torch.device) -> str:
