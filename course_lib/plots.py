@@ -1,12 +1,13 @@
 """Figures in one style: readable on a phone, in print, in the dark and by the color-blind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 # The palette of Okabe and Ito (2008), told apart with any color vision; the dark ones first.
@@ -75,4 +76,54 @@ def attention_map(
             color = "white" if weight > 0.6 else "black"
             ax.text(column, row, f"{weight:.2f}", ha="center", va="center", color=color, size=10)
     ax.figure.colorbar(image, ax=ax, label="attention weight", shrink=0.9)
+    return ax
+
+
+def diagram(
+    ax: Axes,
+    boxes: Mapping[str, tuple[float, float]],
+    arrows: Sequence[tuple[str, str] | tuple[str, str, float]],
+    colors: Mapping[str, str] | None = None,
+) -> Axes:
+    """Draw labeled boxes, and arrows from box to box.
+
+    Args:
+        ax: where to draw.
+        boxes: label to its place; what stands behind a "|" tells equal labels apart and isn't
+            written. A label of one sign gets a small box.
+        arrows: from label to label; a third value sends the arrow around what stands between, so
+            far to the right of the boxes' middle.
+        colors: label, with or without what stands behind "|", to the color of its box.
+
+    Returns:
+        The axes drawn on.
+    """
+    patches = {}
+    for name, (x, y) in boxes.items():
+        label = name.split("|")[0]
+        color = (colors or {}).get(name, (colors or {}).get(label, "white"))
+        half = 0.12 if len(label) == 1 else 0.8
+        patches[name] = FancyBboxPatch(
+            (x - half, y - 0.2),
+            2 * half,
+            0.4,
+            boxstyle="round,pad=0.05",
+            facecolor=color,
+            edgecolor="black",
+        )
+        ax.add_patch(patches[name])
+        ax.text(x, y, label, ha="center", va="center", size=9.5)
+    for start, end, *detour in arrows:
+        origin, patch = boxes[start], patches[start]
+        if detour:
+            corner = origin[0] + detour[0], boxes[end][1]
+            xs, ys = zip(origin, (corner[0], origin[1]), corner, strict=True)
+            ax.plot(xs, ys, color="black", linestyle="-", linewidth=1, zorder=0)
+            origin, patch = corner, None
+        arrow = {"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 0}
+        arrow |= {"patchA": patch, "patchB": patches[end]}
+        ax.annotate("", boxes[end], origin, arrowprops=arrow)
+    xs, ys = zip(*boxes.values(), strict=True)
+    ax.set(xlim=(min(xs) - 1.25, max(xs) + 1.25), ylim=(min(ys) - 0.5, max(ys) + 0.5))
+    ax.set_axis_off()
     return ax

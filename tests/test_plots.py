@@ -61,3 +61,18 @@ def test_attention_map_takes_any_kind_of_weights(weights):
 def test_large_attention_map_has_no_numbers_in_its_cells():
     labels = [str(i) for i in range(9)]
     assert not plots.attention_map(np.eye(9), labels, labels).texts
+
+
+def test_diagram_draws_boxes_without_their_mark_and_arrows_from_box_to_box():
+    _, ax = plt.subplots()
+    boxes = {"norm|1": (0, 0), "+": (0, 1), "norm|2": (2, 3)}
+    arrows = [("norm|1", "+"), ("+", "norm|2"), ("norm|1", "norm|2", 1.5)]
+    plots.diagram(ax, boxes, arrows, {"norm": "red", "norm|2": "blue"})
+    drawn = [text.get_text() for text in ax.texts]
+    assert drawn == ["norm", "+", "norm", "", "", ""]
+    assert [patch.get_facecolor()[:3] for patch in ax.patches] == [(1, 0, 0), (1, 1, 1), (0, 0, 1)]
+    assert [arrow.xy for arrow in ax.texts[3:]] == [(0, 1), (2, 3), (2, 3)]
+    assert [arrow.xyann for arrow in ax.texts[3:]] == [(0, 0), (0, 1), (1.5, 3)]
+    assert ax.lines[0].get_xydata().tolist() == [[0, 0], [1.5, 0], [1.5, 3]]  # around
+    widths = [patch.get_width() for patch in ax.patches]
+    assert widths[1] < widths[0] == widths[2]
