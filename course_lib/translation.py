@@ -25,7 +25,7 @@ from course_lib.training import IGNORE, Batches
 
 END = "<|end|>"
 LANGUAGES = {"fr": "<|fr|>", "zh_CN": "<|zh_CN|>"}  # each with the token that asks for it
-SLOTS = [f"<|{i}|>" for i in range(6)]  # stand for placeholders
+SLOTS = [f"<|{i}|>" for i in range(4)]  # stand for placeholders
 SPECIAL_TOKENS = [END, *LANGUAGES.values(), *SLOTS]
 MAX_TOKENS = 126  # of a text; the model's context of 128 also holds the first and the last token
 FOLDER = Path(__file__).parent / "weights"
@@ -39,7 +39,7 @@ _SLOT = re.compile(r"<\|(\d)\|>")
 def normalize(message: str) -> str:
     """Return a message on one line, in NFC, with ' for ’, without marks of keys such as _Open."""
     message = text.nfc(" ".join(message.split())).replace("’", "'")
-    return re.sub(r"(?<![\w%{])_(?=\w)", "", message)
+    return re.sub(r"(?<![\w({])_(?=[^\W_])", "", message)
 
 
 def protect(message: str, values: Sequence[str] = ()) -> tuple[str, list[str]]:
@@ -76,8 +76,9 @@ def load_pairs(language: str) -> list[Pair]:
     """Return all programs' messages in English and a language, normalized.
 
     Each English message comes once, with its most frequent translation. Left out are messages
-    without a letter or longer than 200 bytes, and pairs that can't be right: other placeholders on
-    both sides, one side four times as long, or a "translation" that is the English.
+    without a letter, longer than 200 bytes, with HTML, or with more than four placeholders, and
+    pairs that can't be right: other placeholders on both sides, one side four times as long, or a
+    "translation" that is the English.
 
     Args:
         language: as in ``load_messages``.
@@ -99,6 +100,7 @@ def _fit(source: str, target: str) -> bool:
         re.search("[A-Za-z]", words) is not None
         and values == set(_PLACEHOLDER.findall(target))
         and len(values) <= len(SLOTS)
+        and not re.search(r"<\w", source)
         and sizes[0] <= 200
         and max(sizes) <= 4 * min(sizes) + 10
         and (source != target or len(words.split()) < 3)
@@ -127,7 +129,7 @@ def split_sources(
 
 def spell(message: str) -> str:
     """Return the message letter by letter, as "words" for the search of near copies."""
-    return " ".join(protect(message)[0].replace(" ", ""))
+    return " ".join(re.sub(r"[ _]", "", protect(message)[0]))
 
 
 def load_parts() -> tuple[dict[str, list[Pair]], ...]:
@@ -150,7 +152,7 @@ def train_tokenizer(pairs: Mapping[str, Sequence[Pair]], vocab_size: int = 4096)
     return BPETokenizer.train(plain, vocab_size, SPECIAL_TOKENS)
 
 
-def new_model(vocab_size: int, d_model: int = 192, n_layers: int = 3) -> Transformer:
+def new_model(vocab_size: int, d_model: int = 160, n_layers: int = 3) -> Transformer:
     """Return an untrained encoder-decoder, one embedding for source, target and output."""
     config = TransformerConfig.modern(
         vocab_size,
