@@ -53,9 +53,9 @@ def test_add_one_by_hand():
 
 
 def test_interpolation_by_hand():
-    model = Interpolated(TOY, 2, weight=0.5)
-    unigram = 0.5 * 2 / 9 + 0.5 / 5  # "b" is 2 of 9 words, the ends among them
-    assert model.prob("b", ["a"]) == pytest.approx(0.5 * 2 / 3 + 0.5 * unigram)
+    model = Interpolated(TOY, 2, weight=0.75)
+    unigram = 0.75 * 2 / 9 + 0.25 / 5  # "b" is 2 of 9 words, the ends among them
+    assert model.prob("b", ["a"]) == pytest.approx(0.75 * 2 / 3 + 0.25 * unigram)
     assert model.prob("b", ["never seen"]) == pytest.approx(unigram)
 
 
@@ -173,6 +173,8 @@ def test_samples_have_the_model_s_frequencies():
     drawn = Counter(" ".join(model.sample(rng)) for _ in range(3000))
     assert set(drawn) == {"a b", "a c"}
     assert drawn["a b"] / 3000 == pytest.approx(2 / 3, abs=0.03)  # 3.5 standard errors
+    with_empty = AddK([["a"], []], 2, k=0)
+    assert {tuple(with_empty.sample(rng)) for _ in range(50)} == {("a",), ()}
 
 
 def test_temperature_sharpens_and_flattens():

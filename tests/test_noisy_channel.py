@@ -1,5 +1,6 @@
 """The spelling corrector and the homophone chooser, by hand and on real sentences."""
 
+import math
 import random
 
 import pytest
@@ -61,6 +62,17 @@ def test_candidates_are_all_known_words_within_one_slip(corrector):
         near = {word for word in known if len(edits(typed, word)) <= 1}
         assert near | {typed} <= corrector.candidates(typed)
         assert all(len(edits(typed, word)) <= 2 for word in corrector.candidates(typed))
+
+
+def test_channel_by_hand():
+    # Four slips, each seen once: he -> eh, nd -> dn, ei -> ie, l -> ll
+    pairs = [("teh", "the"), ("adn", "and"), ("recieve", "receive"), ("untill", "until")]
+    log = SpellingCorrector(KneserNey([["the", "and"]], 2), pairs, typo_rate=0.1).log_channel
+    seen, unseen = 1.5 / (4 + 4 / 2), 0.5 / (4 + 4 / 2)
+    assert math.exp(log("the", "the")) == pytest.approx(0.9)
+    assert math.exp(log("teh", "the")) == pytest.approx(0.1 * seen)
+    assert math.exp(log("xhe", "the")) == pytest.approx(0.1 * unseen)
+    assert math.exp(log("recievex", "receive")) == pytest.approx(0.1 * seen * unseen)
 
 
 def test_channel_prefers_frequent_slips(corrector):
