@@ -17,6 +17,7 @@ from safetensors.torch import load_model
 from torch import Tensor, nn
 
 from course_lib import text
+from course_lib.attention import scaled_dot_product_attention
 from course_lib.data import CORPORA, Pair, load_messages
 from course_lib.generation import Conditioned, beam_search
 from course_lib.model import Transformer, TransformerConfig
@@ -309,3 +310,50 @@ def translate(
         for i, hypotheses in zip(chosen, searched, strict=True):
             found[i] = restore(tokenizer.decode(hypotheses[0].tokens), prepared[i][1])
     return found
+
+
+@torch.no_grad()
+def cross_attention(
+    model: Transformer,
+    tokenizer: BPETokenizer,
+    message: str,
+    translation: str,
+    language: str = "fr",
+) -> tuple[list[str], list[str], Tensor]:
+    """Return where the decoder looks in the source when it writes each token of a translation.
+
+    Args:
+        model: trained on what :func:`translation_batches` gives, in evaluation mode.
+        tokenizer: the model's.
+        message: English text.
+        translation: its translation, the model's own or another.
+        language: the translation's.
+
+    Returns:
+        The S tokens of the source, the T tokens that are written, the end among both, and the
+        weights (L, H, T, S) of each decoder layer and head.
+    """
+    device = next(model.parameters()).device
+    start, end = (tokenizer.special_tokens[t] for t in (LANGUAGES[language], END))
+    protected, values = protect(normalize(message))
+    source = [*encode(tokenizer, protected), end]
+    target = encode(tokenizer, protect(normalize(translation), values)[0])
+    memory = model.encode(torch.tensor([source], device=device))
+    asked: list[Tensor] = []  # what each layer's cross-attention reads
+    hooks = [
+        block.cross_norm.register_forward_hook(lambda _, __, output: asked.append(output))
+        for block in model.decoder.blocks
+    ]
+    try:
+        model.decode(torch.tensor([[start, *target]], device=device), memory)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    weights = [
+        scaled_dot_product_attention(block.cross_attention.queries(x), *keys_values)[1][0]
+        for block, x, keys_values in zip(
+            model.decoder.blocks, asked, memory.keys_values, strict=True
+        )
+    ]
+    tokens = [[tokenizer.decode([i]) for i in ids] for ids in (source, [*target, end])]
+    return *tokens, torch.stack(weights)  # (L, H, T, S)

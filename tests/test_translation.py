@@ -204,3 +204,25 @@ def test_bad_input_is_named(tokenizer, model):
     with pytest.raises(ValueError, match="messages: expected texts that are not empty"):
         translation.translate(model, tokenizer, ["Hello", " "])
     assert translation.translate(model, tokenizer, []) == []
+
+
+def test_cross_attention_is_what_the_model_computes(tokenizer, model):
+    message, written = "Delete the file", "Supprimer le fichier"
+    source, target, weights = translation.cross_attention(model, tokenizer, message, written)
+    assert "".join(source) == message + "<|end|>"
+    assert "".join(target) == written + "<|end|>"
+    assert weights.shape == (1, 2, len(target), len(source))
+    torch.testing.assert_close(weights.sum(-1), torch.ones(1, 2, len(target)))
+    block = model.decoder.blocks[0]
+    given = []
+    hook = block.cross_attention.out_proj.register_forward_pre_hook(
+        lambda _, inputs: given.append(inputs[0])
+    )
+    ids = torch.tensor([[*tokenizer.encode(message), tokenizer.special_tokens["<|end|>"]]])
+    start = [tokenizer.special_tokens["<|fr|>"]]
+    memory = model.encode(ids)
+    with torch.no_grad():
+        model.decode(torch.tensor([start + tokenizer.encode(written)]), memory)
+    hook.remove()
+    heads = (weights[0] @ memory.keys_values[0][1][0]).transpose(0, 1).flatten(1)  # (T, H * D)
+    torch.testing.assert_close(heads, given[0][0], rtol=1e-4, atol=1e-5)
