@@ -120,6 +120,7 @@ class GPTConfig:
         """What measurably helps at the size of this course; see the chapter 'Training'."""
         recipe = cls(
             vocab_size,
+            n_layers=2,
             norm="rms",
             mlp="relu2",
             positions="rope",
@@ -128,6 +129,7 @@ class GPTConfig:
             tied=False,
             zero_init=True,
             logit_cap=15.0,
+            ngrams=5,
         )
         return replace(recipe, **changes)
 
@@ -161,6 +163,11 @@ class TransformerConfig(GPTConfig):
 
     source_vocab_size: int | None = None
     n_encoder_layers: int | None = None
+
+    @classmethod
+    def modern(cls, vocab_size: int, **changes: object) -> Self:
+        """GPT's recipe without its n-grams: what they are worth was measured on GPT only."""
+        return super().modern(vocab_size, **{"ngrams": 1, "n_layers": 4, **changes})
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -188,10 +188,12 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices  # the products are cheaper on the short side
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    x = x.reshape(-1, *x.shape[-2:])
     for _ in range(steps):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if tall else x
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)  # b·gram + c·gram²
+        x = torch.baddbmm(x, factor, x, beta=a)  # a·x + factor·x
+    return (x.mT if tall else x).reshape(matrices.shape)
 
 
 class Muon(_Optimizer):

@@ -497,9 +497,10 @@ def recipe_optimizers(
         adamw = optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1)
         return [adamw], optim.warmup_cosine(steps, warmup=min(100, steps // 10))
     matrices, rest = optim.split_parameters(model)
-    muon = optim.Muon(matrices, 0.02, steps=3)
-    adamw = optim.AdamW(rest, 5e-3, betas=(0.9, 0.99), weight_decay=0.0)
-    return [muon, adamw], optim.warmup_stable_decay(steps, warmup=0, decay=steps // 2)
+    muon = optim.Muon(matrices, 0.02, momentum=0.9, weight_decay=0.1, steps=3)
+    adamw = optim.AdamW(rest, 0.02, betas=(0.9, 0.99), weight_decay=0.1)
+    schedule = optim.warmup_stable_decay(steps, min(10, steps // 10), steps // 2)
+    return [muon, adamw], schedule
 
 
 def _read_text(path: Path | None) -> str:
