@@ -82,9 +82,21 @@ def test_channel_prefers_frequent_slips(corrector):
     assert log("rexeive", "receive") > log("rxexive", "receive")
 
 
-def test_context_decides_between_words_that_are_equally_near(corrector):
-    assert corrector.correct(["the", "acting", "was", "vry", "good", "."])[3] == "very"
-    assert corrector.correct(["i", "went", "to", "teh", "cinema", "."])[3] == "the"
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("it is better thn the first one .", "than"),
+        ("and thn the killer comes back .", "then"),
+        ("i didn't see thos film .", "this"),
+        ("thos people are great .", "those"),
+        ("it was fun fo me .", "for"),
+        ("one fo the best films .", "of"),
+    ],
+)
+def test_context_decides_between_words_that_are_equally_near(corrector, typed, meant):
+    words = typed.split()
+    place = next(i for i, word in enumerate(words) if word in ("thn", "thos", "fo"))
+    assert corrector.correct(words) == [*words[:place], meant, *words[place + 1 :]]
 
 
 def test_what_is_no_word_stays(corrector):
