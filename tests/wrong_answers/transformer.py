@@ -1,0 +1,198 @@
+"""Plausible wrong answers to the exercises of 'The Transformer'."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def rms_norm__subtracts_the_mean(x, weight, eps):
+    return weight * F.layer_norm(x, x.shape[-1:], eps=eps)
+
+
+def rms_norm__over_all_axes(x, weight, eps):
+    return weight * x / (x.square().mean() + eps).sqrt()
+
+
+def rms_norm__length_instead_of_root_mean_square(x, weight, eps):
+    return weight * x / (x.norm(dim=-1, keepdim=True) + eps)
+
+
+def rms_norm__eps_outside_the_root(x, weight, eps):
+    return weight * x / (x.square().mean(-1, keepdim=True).sqrt() + eps)
+
+
+def rms_norm__forgets_the_weight(x, weight, eps):
+    return F.rms_norm(x, x.shape[-1:], eps=eps)
+
+
+def rms_norm__forgets_eps(x, weight, eps):
+    return weight * x / x.square().mean(-1, keepdim=True).sqrt()
+
+
+def post_norm__is_pre_norm(x, attention, attention_norm, mlp, mlp_norm):
+    x = x + attention(attention_norm(x))
+    return x + mlp(mlp_norm(x))
+
+
+def post_norm__normalizes_before_the_sum(x, attention, attention_norm, mlp, mlp_norm):
+    x = x + attention_norm(attention(x))
+    return x + mlp_norm(mlp(x))
+
+
+def post_norm__forgets_to_add(x, attention, attention_norm, mlp, mlp_norm):
+    return mlp_norm(mlp(attention_norm(attention(x))))
+
+
+def post_norm__mlp_reads_the_old_stream(x, attention, attention_norm, mlp, mlp_norm):
+    return mlp_norm(attention_norm(x + attention(x)) + mlp(x))
+
+
+def llama_parameters__mlp_of_two_matrices(vocab_size, n_layers, n_heads, n_kv_heads, d_model, d_ff):
+    block = 2 * d_model**2 + 2 * d_model * n_kv_heads * d_model // n_heads
+    return vocab_size * d_model + n_layers * (block + 2 * d_model * d_ff + 2 * d_model) + d_model
+
+
+def llama_parameters__full_keys_and_values(
+    vocab_size, n_layers, n_heads, n_kv_heads, d_model, d_ff
+):
+    block = 4 * d_model**2 + 3 * d_model * d_ff + 2 * d_model
+    return vocab_size * d_model + n_layers * block + d_model
+
+
+def llama_parameters__forgets_the_last_norm(
+    vocab_size, n_layers, n_heads, n_kv_heads, d_model, d_ff
+):
+    block = 2 * d_model**2 + 2 * d_model * n_kv_heads * d_model // n_heads
+    return vocab_size * d_model + n_layers * (block + 3 * d_model * d_ff + 2 * d_model)
+
+
+def llama_parameters__counts_the_output_matrix_too(
+    vocab_size, n_layers, n_heads, n_kv_heads, d_model, d_ff
+):
+    block = 2 * d_model**2 + 2 * d_model * n_kv_heads * d_model // n_heads
+    return 2 * vocab_size * d_model + n_layers * (block + 3 * d_model * d_ff) + d_model
+
+
+def _changes(model, tokens, rows):
+    before, found = model(tokens), []
+    for j in range(tokens.shape[1]):
+        changed = tokens.clone()
+        changed[:, rows(j)] = (changed[:, rows(j)] + 1) % 65
+        found.append((model(changed) - before).abs().amax(-1)[0] > 1e-6)
+    return found
+
+
+def sees__transposed(model, tokens):
+    return torch.stack(_changes(model, tokens, lambda j: j), dim=0)
+
+
+def sees__changes_all_later_tokens_too(model, tokens):
+    return torch.stack(_changes(model, tokens, lambda j: slice(j, None)), dim=1)
+
+
+def sees__changes_the_input_in_place(model, tokens):
+    before, columns = model(tokens), []
+    for j in range(tokens.shape[1]):
+        tokens[:, j] = (tokens[:, j] + 1) % 65
+        columns.append((model(tokens) - before).abs().amax(-1)[0] > 1e-6)
+    return torch.stack(columns, dim=1)
+
+
+def sees__assumes_that_every_model_is_causal(model, tokens):
+    return torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool).tril()
+
+
+def sees__does_not_wrap_around(model, tokens):
+    before, columns = model(tokens), []
+    for j in range(tokens.shape[1]):
+        changed = tokens.clone()
+        changed[:, j] = 64
+        columns.append((model(changed) - before).abs().amax(-1)[0] > 1e-6)
+    return torch.stack(columns, dim=1)
+
+
+def _new(linear, weight):
+    folded = nn.Linear(linear.in_features, linear.out_features, bias=linear.bias is not None)
+    folded.load_state_dict(linear.state_dict())
+    with torch.no_grad():
+        folded.weight.copy_(weight)
+    return folded
+
+
+def fold__scales_the_outputs(norm, linear):
+    rows = norm.weight.repeat(linear.out_features)[: linear.out_features]
+    return _new(linear, linear.weight * rows[:, None])
+
+
+def fold__in_place(norm, linear):
+    with torch.no_grad():
+        linear.weight.mul_(norm.weight)
+    return linear
+
+
+def fold__divides(norm, linear):
+    return _new(linear, linear.weight / norm.weight)
+
+
+def fold__scales_the_bias_too(norm, linear):
+    folded = _new(linear, linear.weight * norm.weight)
+    with torch.no_grad():
+        if linear.bias is not None:
+            folded.bias.mul_(norm.weight.mean())
+    return folded
+
+
+def fold__loses_the_bias(norm, linear):
+    folded = nn.Linear(linear.in_features, linear.out_features, bias=False)
+    with torch.no_grad():
+        folded.weight.copy_(linear.weight * norm.weight)
+    return folded
+
+
+@torch.no_grad()
+def _decode(model, source, start, steps):
+    memory, caches = model.encode(source), model.new_caches(max(steps, 1))
+    token, columns = torch.full((len(source), 1), start), []
+    for _ in range(steps):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        columns.append(token)
+    return torch.cat(columns, dim=1).tolist()
+
+
+def write__never_stops(model, source, start, end, longest):
+    rows = _decode(model, source, start, longest)
+    return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+def write__keeps_what_comes_behind_the_end(model, source, start, end, longest):
+    return [[i for i in row if i != end] for row in _decode(model, source, start, longest)]
+
+
+def write__keeps_the_end(model, source, start, end, longest):
+    rows = _decode(model, source, start, longest)
+    return [row[: row.index(end) + 1] if end in row else row for row in rows]
+
+
+@torch.no_grad()
+def write__stops_when_the_first_row_ends(model, source, start, end, longest):
+    memory, caches = model.encode(source), model.new_caches(longest)
+    token, rows = torch.full((len(source), 1), start), [[] for _ in source]
+    for _ in range(longest):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        if (token == end).any():
+            break
+        for row, new in zip(rows, token[:, 0].tolist(), strict=True):
+            row.append(new)
+    return rows
+
+
+@torch.no_grad()
+def write__reads_the_source_at_every_step(model, source, start, end, longest):
+    written = torch.full((len(source), 1), start)
+    for _ in range(longest):
+        token = model(source, written)[:, -1:].argmax(-1)
+        written = torch.cat([written, token], dim=1)
+        if (written == end).any(1).all():
+            break
+    rows = [row[1:] for row in written.tolist()]
+    return [row[: row.index(end)] if end in row else row for row in rows]
