@@ -110,8 +110,9 @@ def random_windows(
         A function of the step that gives inputs (B, T) and targets (B, T), one token further.
 
     Raises:
-        ValueError: if the text is too short for one window and the token behind it.
+        ValueError: if a size is below 1, or the text too short for a window and the token behind.
     """
+    _check_positive(batch_size=batch_size, context=context)
     tokens = torch.as_tensor(tokens)
     if len(tokens) <= context:
         raise ValueError(f"tokens: expected more than context = {context}, got {len(tokens)}")
@@ -493,6 +494,7 @@ def recipe_optimizers(
         steps: length of the training.
     """
     _check_one_of("recipe", recipe, RECIPES)
+    _check_positive(steps=steps)
     if recipe == "baseline":
         adamw = optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1)
         return [adamw], optim.warmup_cosine(steps, warmup=min(100, steps // 10))
@@ -528,7 +530,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--tokenizer", choices=["characters", "bpe"], default="characters", help="[%(default)s]")
     add("--vocab-size", type=int, default=1024, help="number of tokens of bpe [%(default)s]")
     add("--recipe", choices=RECIPES, default="modern", help="model, optimizers [%(default)s]")
-    add("--layers", type=int, default=4, help="number of blocks [%(default)s]")
+    add("--layers", type=int, help="number of blocks [the recipe's]")
     add("--width", type=int, default=128, help="d_model; heads are 32 wide [%(default)s]")
     add("--context", type=int, default=64, help="tokens that the model sees [%(default)s]")
     add("--batch-size", type=int, default=12, help="windows, of all processes [%(default)s]")
@@ -555,15 +557,10 @@ def _train_as_asked(args: argparse.Namespace, say: Callable[..., None]) -> None:
     batches = random_windows(train_tokens, args.batch_size, args.context, args.seed)
     torch.manual_seed(args.seed)
     recipe = GPTConfig.baseline if args.recipe == "baseline" else GPTConfig.modern
-    model = GPT(
-        recipe(
-            tokenizer.vocab_size,
-            context=args.context,
-            n_layers=args.layers,
-            d_model=args.width,
-            n_heads=max(args.width // 32, 1),
-        )
-    )
+    shape = {"context": args.context, "d_model": args.width, "n_heads": max(args.width // 32, 1)}
+    if args.layers is not None:
+        shape["n_layers"] = args.layers
+    model = GPT(recipe(tokenizer.vocab_size, **shape))
     parameters = sum(p.numel() for p in model.parameters())
     model.to(pick_device())
     if args.shard and distributed.world_size() > 1:

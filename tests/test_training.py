@@ -4,6 +4,7 @@ import copy
 import csv
 import functools
 import os
+import re
 import signal
 import sys
 from types import SimpleNamespace
@@ -452,3 +453,64 @@ def test_model_keeps_its_identity():
     run(model)
     assert all(a is b for a, b in zip(parameters, model.parameters(), strict=True))
     assert not torch.equal(model[3].weight, other[3].weight)
+
+
+SHORT = ["--steps", "3", "--layers", "1", "--width", "32", "--context", "16", "--batch-size", "4"]
+
+
+def command_line(tmp_path, content: bytes, *arguments: str) -> int:
+    (tmp_path / "text.txt").write_bytes(content)
+    return training.main(["--text", str(tmp_path / "text.txt"), *SHORT, *arguments])
+
+
+@pytest.mark.parametrize("recipe", training.RECIPES)
+@pytest.mark.parametrize("tokenizer", [["characters"], ["bpe", "--vocab-size", "260"]])
+def test_command_line_trains_says_the_loss_and_shows_a_sample(tmp_path, capsys, recipe, tokenizer):
+    content = b"To be, or not to be: that is the question. \n" * 40
+    arguments = ["--recipe", recipe, "--tokenizer", *tokenizer]
+    assert command_line(tmp_path, content, *arguments) == 0
+    said, result, *sample = capsys.readouterr().out.splitlines()
+    assert re.match(r"[\d,]+ parameters, [\d,]+ training tokens of \d+ kinds, on ", said)
+    assert re.match(r"step 3: loss [\d.]+, validation [\d.]+ nats per token, [\d.]+ per ", result)
+    assert sample
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (b"abc", (), "tokens: expected more than context = 16, got 2"),
+        (b"ab\xff", (), "--text: expected UTF-8, got byte 2 of "),
+        (b"abc" * 99, ("--batch-size", "0"), "batch_size: expected at least 1, got 0"),
+        (b"abc" * 99, ("--steps", "0"), "steps: expected at least 1, got 0"),
+        (b"abc" * 99, ("--width", "33"), "d_model"),
+        (b"abc" * 99, ("--tokenizer", "bpe", "--vocab-size", "9"), "vocab_size: expected at"),
+    ],
+)
+def test_command_line_says_what_is_wrong(tmp_path, capsys, content, arguments, message):
+    assert command_line(tmp_path, content, *arguments) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_command_line_names_a_file_that_is_not_there(capsys):
+    assert training.main(["--text", "not/there.txt"]) == 1
+    expected = "--text: expected a file to read, got not/there.txt (No such file or directory)"
+    assert expected in capsys.readouterr().err
+
+
+def test_command_line_ends_after_ctrl_c_with_the_shell_s_code(tmp_path, capsys, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt("stopped after step 2; the same call goes on from there")
+
+    monkeypatch.setattr(training, "train", stopped)
+    assert command_line(tmp_path, b"abc" * 99) == 130
+    assert "the same call goes on" in capsys.readouterr().err
+
+
+def test_command_line_has_help(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        training.main(["--help"])
+    shown = capsys.readouterr().out
+    for flag in ("--recipe", "--checkpoint", "--shard", "torchrun"):
+        assert flag in shown
