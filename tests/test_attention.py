@@ -324,6 +324,51 @@ def test_cache_gives_the_same_as_the_whole_text(dtype, chunks, n_kv_heads, retur
     assert cache.length == 9
 
 
+@BOTH
+@pytest.mark.parametrize("n_kv_heads", [4, 2, 1])
+def test_one_new_token_sees_all_that_the_cache_holds(dtype, n_kv_heads):
+    layer = MultiHeadAttention(16, 4, n_kv_heads=n_kv_heads, rope_base=100.0).to(dtype)
+    x, cache = torch.randn(2, 5, 16, dtype=dtype), KeyValueCache(5)
+    layer(x[:, :4], causal=True, cache=cache)
+    newest = layer(x[:, 4:], cache=cache)  # without a mask: the path that copies nothing
+    close(newest, layer(x, causal=True, return_weights=True)[0][:, 4:], dtype)
+
+
+def test_selected_rows_of_a_cache_go_on_as_if_alone():
+    layer, x, cache = MultiHeadAttention(16, 4), torch.randn(3, 5, 16), KeyValueCache(5)
+    cache.select(torch.tensor([0]))  # nothing is held yet
+    assert cache.batch_size is None
+    layer(x[:, :4], causal=True, cache=cache)
+    rows = torch.tensor([2, 2, 0, 1])
+    cache.select(rows)
+    assert (cache.batch_size, cache.length) == (4, 4)
+    got = layer(x[rows, 4:], causal=True, cache=cache)
+    close(got, layer(x, causal=True)[rows, 4:], torch.float32)
+
+
+@BOTH
+def test_normalized_queries_and_keys_are_those_of_rms_norm(dtype):
+    layer = MultiHeadAttention(16, 4, n_kv_heads=2, qk_norm=True).to(dtype)
+    for norm in (layer.q_norm, layer.k_norm):
+        nn.init.normal_(norm.weight)
+    x = torch.randn(2, 5, 16, dtype=dtype)
+    q = F.rms_norm(layer.q_proj(x).view(2, 5, 4, 4), (4,), layer.q_norm.weight, 1e-6)
+    k = F.rms_norm(layer.k_proj(x).view(2, 5, 2, 4), (4,), layer.k_norm.weight, 1e-6)
+    k, v = (y.repeat_interleave(2, dim=2) for y in (k, layer.v_proj(x).view(2, 5, 2, 4)))
+    out = F.scaled_dot_product_attention(*(y.transpose(1, 2) for y in (q, k, v)))
+    close(layer(x), layer.out_proj(out.transpose(1, 2).flatten(2)), dtype)
+    close(layer(x, return_weights=True)[0], layer(x), dtype)
+
+
+def test_normalized_queries_and_keys_make_the_size_of_their_matrices_idle():
+    layer, x = MultiHeadAttention(16, 4, qk_norm=True), torch.randn(2, 5, 16)
+    before = layer(x)
+    with torch.no_grad():
+        layer.q_proj.weight.mul_(100)
+        layer.k_proj.weight.mul_(0.5)
+    torch.testing.assert_close(layer(x), before, atol=1e-4, rtol=0)
+
+
 def test_dropout_acts_in_training_only():
     layer = MultiHeadAttention(16, 4, dropout=0.5)
     x = torch.randn(2, 6, 16)
