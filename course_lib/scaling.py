@@ -215,10 +215,11 @@ def run(
     }
 
 
-def load_runs() -> list[Run]:
-    """Return the committed runs; ``tools/scaling_runs.py`` made them."""
+def load_runs() -> tuple[list[Run], dict[str, str]]:
+    """Return the committed runs, and what made them; see ``tools/scaling_runs.py``."""
     text = (files("course_lib") / "scaling_runs.json").read_text(encoding="utf-8")
-    return json.loads(text)["runs"]
+    saved = json.loads(text)
+    return saved["runs"], saved["about"]
 
 
 @dataclass(frozen=True)
@@ -269,6 +270,13 @@ def fit_power_law(losses: ArrayLike, *sizes: ArrayLike, floor: bool = True) -> P
     needed = 3 if floor else 2
     if min(len(set(row)) for row in x) < needed:
         raise ValueError(f"sizes: expected at least {needed} different ones")
+    law = _least_squares(y, x, floor)
+    if min(law.scales) <= 0:
+        raise ValueError("losses: expected them to fall as sizes grow")
+    return law
+
+
+def _least_squares(y: np.ndarray, x: np.ndarray, floor: bool) -> PowerLaw:
     middle = np.exp(np.log(x).mean(axis=1, keepdims=True))  # keeps powers near 1
     exponents = np.full((len(x), 2), (0.01, 3.0))
     for _ in range(12):
@@ -285,9 +293,7 @@ def fit_power_law(losses: ArrayLike, *sizes: ArrayLike, floor: bool = True) -> P
     chosen = errors.argmin()
     bottom = float(means[1] - scales[chosen] @ means[0][chosen]) if floor else 0.0
     if bottom < 0:
-        return fit_power_law(losses, *sizes, floor=False)
-    if (scales[chosen] <= 0).any():
-        raise ValueError("losses: expected them to fall as sizes grow")
+        return _least_squares(y, x, floor=False)
     free = len(y) - 2 * len(x) - floor
     return PowerLaw(
         bottom,
@@ -319,13 +325,13 @@ def resample(law: PowerLaw, *sizes: ArrayLike, times: int = 400, seed: int = 0) 
     if not np.isfinite(law.spread):
         raise ValueError("law: expected a fit to more runs than it has numbers")
     chance = np.random.default_rng(seed)
-    clean, floor = law(*sizes), law.floor > 0
+    clean, x, floor = law(*sizes), np.array(sizes, float), law.floor > 0
     free = clean.size - 2 * len(sizes) - floor
     laws = []
     for _ in range(times):
         spread = law.spread * np.sqrt(free / chance.chisquare(free))
         drawn = clean + spread * chance.standard_normal(clean.shape)
-        laws.append(replace(fit_power_law(drawn, *sizes, floor=floor), spread=float(spread)))
+        laws.append(replace(_least_squares(drawn, x, floor), spread=float(spread)))
     return laws
 
 
