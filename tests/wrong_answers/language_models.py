@@ -1,0 +1,235 @@
+"""Plausible wrong answers to the exercises of 'Language models'."""
+
+import math
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+import numpy as np
+
+
+def count_pairs__forgets_the_start(corpus):
+    found = defaultdict(Counter)
+    for sentence in corpus:
+        for before, word in zip(sentence, [*sentence[1:], "</s>"], strict=True):
+            found[before][word] += 1
+    return found
+
+
+def count_pairs__forgets_the_end(corpus):
+    found = defaultdict(Counter)
+    for sentence in corpus:
+        for before, word in zip(["<s>", *sentence[:-1]], sentence, strict=True):
+            found[before][word] += 1
+    return found
+
+
+def count_pairs__reads_the_corpus_as_one_long_sentence(corpus):
+    found = defaultdict(Counter)
+    words = ["<s>", *(word for sentence in corpus for word in sentence), "</s>"]
+    for before, word in pairwise(words):
+        found[before][word] += 1
+    return found
+
+
+def count_pairs__runs_on_from_one_end_to_the_next_start(corpus):
+    found = defaultdict(Counter)
+    words = [word for sentence in corpus for word in ("<s>", *sentence, "</s>")]
+    for before, word in pairwise(words):
+        found[before][word] += 1
+    return found
+
+
+def count_pairs__counts_each_pair_once(corpus):
+    found = defaultdict(Counter)
+    for sentence in corpus:
+        for before, word in zip(["<s>", *sentence], [*sentence, "</s>"], strict=True):
+            found[before][word] = 1
+    return found
+
+
+def count_pairs__writes_the_signs_into_the_corpus(corpus):
+    found = defaultdict(Counter)
+    for sentence in corpus:
+        sentence.insert(0, "<s>")
+        sentence.append("</s>")
+        for before, word in pairwise(sentence):
+            found[before][word] += 1
+    return found
+
+
+def perplexity_of__averages_over_sentences(sentences):
+    if any(0 in sentence for sentence in sentences):
+        return math.inf
+    means = [sum(map(math.log, sentence)) / len(sentence) for sentence in sentences]
+    return math.exp(-sum(means) / len(means))
+
+
+def perplexity_of__multiplies(sentences):
+    probs = [p for sentence in sentences for p in sentence]
+    product = math.prod(probs)
+    return product ** (-1 / len(probs)) if product else math.inf
+
+
+def perplexity_of__base_two_and_e_mixed(sentences):
+    probs = [p for sentence in sentences for p in sentence]
+    if 0 in probs:
+        return math.inf
+    return math.exp(-sum(map(math.log2, probs)) / len(probs))
+
+
+def perplexity_of__stops_at_the_mean_logarithm(sentences):
+    probs = [p for sentence in sentences for p in sentence]
+    if 0 in probs:
+        return math.inf
+    return -sum(map(math.log, probs)) / len(probs)
+
+
+def perplexity_of__one_over_the_mean_probability(sentences):
+    probs = [p for sentence in sentences for p in sentence]
+    return len(probs) / sum(probs) if all(probs) else math.inf
+
+
+def perplexity_of__takes_the_logarithm_of_zero(sentences):
+    probs = [p for sentence in sentences for p in sentence]
+    return math.exp(-sum(map(math.log, probs)) / len(probs))
+
+
+def perplexity_of__leaves_out_what_is_impossible(sentences):
+    probs = [p for sentence in sentences for p in sentence if p > 0]
+    return math.exp(-sum(map(math.log, probs)) / len(probs))
+
+
+def sharpen__multiplies_the_exponent(probs, temperature):
+    powers = (probs / probs.max()) ** temperature
+    return powers / powers.sum()
+
+
+def sharpen__divides_instead_of_raising(probs, temperature):
+    scores = probs / temperature
+    return scores / scores.sum()
+
+
+def sharpen__does_not_normalize(probs, temperature):
+    return (probs / probs.max()) ** (1 / temperature)
+
+
+def sharpen__lets_powers_vanish(probs, temperature):
+    powers = probs ** (1 / temperature)
+    return powers / max(powers.sum(), 1e-300)
+
+
+def sharpen__softmax_of_the_probabilities(probs, temperature):
+    powers = np.exp(probs / temperature - (probs / temperature).max())
+    return powers / powers.sum()
+
+
+def sharpen__gives_the_impossible_a_chance(probs, temperature):
+    powers = ((probs + 1e-3) / (probs + 1e-3).max()) ** (1 / temperature)
+    return powers / powers.sum()
+
+
+def sharpen__changes_its_argument(probs, temperature):
+    probs /= probs.max()
+    probs **= 1 / temperature
+    probs /= probs.sum()
+    return probs
+
+
+def continuation__counts_occurrences(corpus):
+    counts = Counter(word for sentence in corpus for word in [*sentence, "</s>"])
+    return {word: n / counts.total() for word, n in counts.items()}
+
+
+def continuation__divides_by_the_number_of_words(corpus):
+    before = defaultdict(set)
+    for sentence in corpus:
+        row = ["<s>", *sentence, "</s>"]
+        for left, word in pairwise(row):
+            before[word].add(left)
+    return {word: len(lefts) / len(before) for word, lefts in before.items()}
+
+
+def continuation__forgets_the_end(corpus):
+    before = defaultdict(set)
+    for sentence in corpus:
+        for left, word in zip(["<s>", *sentence[:-1]], sentence, strict=True):
+            before[word].add(left)
+    total = sum(map(len, before.values()))
+    return {word: len(lefts) / total for word, lefts in before.items()}
+
+
+def continuation__forgets_the_start(corpus):
+    before = defaultdict(set)
+    for sentence in corpus:
+        for left, word in zip(sentence, [*sentence[1:], "</s>"], strict=True):
+            before[word].add(left)
+    total = sum(map(len, before.values()))
+    return {word: len(lefts) / total for word, lefts in before.items()}
+
+
+def continuation__counts_the_words_behind(corpus):
+    behind = defaultdict(set)
+    for sentence in corpus:
+        row = ["<s>", *sentence, "</s>"]
+        for word, right in pairwise(row):
+            behind[word].add(right)
+    total = sum(map(len, behind.values()))
+    return {word: len(rights) / total for word, rights in behind.items()}
+
+
+def _possible(p, q):
+    return (p > 0) | (q > 0)
+
+
+def best_weight__always_starts_from_a_half(p, q, rounds):
+    p, q = p[_possible(p, q)], q[_possible(p, q)]
+    return float((p / (p + q)).mean()) if rounds else 0.5
+
+
+def best_weight__counts_the_impossible_as_a_half(p, q, rounds):
+    weight = 0.5
+    for _ in range(rounds):
+        mixed = weight * p + (1 - weight) * q
+        shares = np.where(mixed > 0, weight * p / np.where(mixed > 0, mixed, 1), 0.5)
+        weight = shares.mean()
+    return weight
+
+
+def best_weight__counts_the_impossible_as_nothing(p, q, rounds):
+    weight = 0.5
+    for _ in range(rounds):
+        mixed = weight * p + (1 - weight) * q
+        weight = (weight * p / np.where(mixed > 0, mixed, 1)).mean()
+    return weight
+
+
+def best_weight__weight_of_the_other_model(p, q, rounds):
+    p, q = p[_possible(p, q)], q[_possible(p, q)]
+    weight = 0.5
+    for _ in range(rounds):
+        weight = ((1 - weight) * q / (weight * p + (1 - weight) * q)).mean()
+    return weight
+
+
+def best_weight__one_round_too_many(p, q, rounds):
+    p, q = p[_possible(p, q)], q[_possible(p, q)]
+    weight = 0.5
+    for _ in range(rounds + 1):
+        weight = (weight * p / (weight * p + (1 - weight) * q)).mean()
+    return weight
+
+
+def best_weight__share_of_the_sums(p, q, rounds):
+    weight = 0.5
+    for _ in range(rounds):
+        weight = weight * p.sum() / (weight * p.sum() + (1 - weight) * q.sum())
+    return weight
+
+
+def best_weight__drops_words_that_one_model_calls_impossible(p, q, rounds):
+    both = (p > 0) & (q > 0)
+    p, q = p[both], q[both]
+    weight = 0.5
+    for _ in range(rounds):
+        weight = (weight * p / (weight * p + (1 - weight) * q)).mean()
+    return weight
