@@ -9,7 +9,7 @@ import tiktoken
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
-from course_lib.data import load_plays
+from course_lib.data import load_chinese_reviews, load_plays
 from course_lib.tokenizer import PATTERN, BPETokenizer, CharacterTokenizer, _to_signs
 
 END = "<|endoftext|>"
@@ -73,12 +73,21 @@ def test_ids_equal_tiktoken_s_on_ten_thousand_strings(tokenizer):
         assert tokenizer.decode(ids) == text
 
 
-def test_merges_equal_those_of_the_tokenizers_library(tokenizer, hamlet):
+@pytest.mark.parametrize("language", ["English", "Chinese", "few letters"])
+def test_merges_equal_those_of_the_tokenizers_library(language, hamlet):
+    """Chinese has long words for the pattern; few letters make pairs that overlap."""
+    text = {
+        "English": hamlet,
+        "Chinese": "\n".join(review.text for review in load_chinese_reviews()[:500]),
+        "few letters": "".join(random.Random(0).choices("aab ", k=20_000)),
+    }[language]
+    size = 400 if language == "few letters" else 1499
     reference = tokenizers.Tokenizer(models.BPE())
     reference.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=1499, initial_alphabet=alphabet, show_progress=False)
-    reference.train_from_iterator([hamlet], trainer)
+    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+    reference.train_from_iterator([text], trainer)
+    tokenizer = BPETokenizer.train(text, size)
     ours = {_to_signs(token): i for token, i in tokenizer.vocab.items()}
     assert ours == reference.get_vocab()
 
