@@ -1,0 +1,116 @@
+"""Plausible wrong answers to the exercises of 'Training'."""
+
+import torch
+
+
+def cross_entropy__overflows(logits, targets):
+    powers = logits.exp()
+    probabilities = powers / powers.sum(dim=-1, keepdim=True)
+    return -probabilities[range(len(targets)), targets].log().mean()
+
+
+def cross_entropy__sum_instead_of_mean(logits, targets):
+    return -logits.log_softmax(dim=-1)[range(len(targets)), targets].sum()
+
+
+def cross_entropy__in_bits(logits, targets):
+    log_probs = logits.log_softmax(dim=-1)[range(len(targets)), targets]
+    return -log_probs.mean() / torch.tensor(2.0).log()
+
+
+def cross_entropy__no_softmax(logits, targets):
+    return -logits[range(len(targets)), targets].mean()
+
+
+def cross_entropy__softmax_over_the_tokens(logits, targets):
+    return -logits.log_softmax(dim=0)[range(len(targets)), targets].mean()
+
+
+def windows__without_the_shift(tokens, starts, context):
+    taken = tokens[torch.tensor(starts)[:, None] + torch.arange(context)]
+    return taken, taken
+
+
+def windows__targets_before_the_inputs(tokens, starts, context):
+    taken = tokens[torch.tensor(starts)[:, None] + torch.arange(context)]
+    return taken, taken.roll(1, dims=1)
+
+
+def windows__last_target_is_the_first_input(tokens, starts, context):
+    taken = tokens[torch.tensor(starts)[:, None] + torch.arange(context)]
+    return taken, taken.roll(-1, dims=1)
+
+
+def windows__one_too_short(tokens, starts, context):
+    taken = tokens[torch.tensor(starts)[:, None] + torch.arange(context)]
+    return taken[:, :-1], taken[:, 1:]
+
+
+def adam_step__without_correction(w, gradient, mean, square, t, rate, beta1, beta2, eps):
+    mean = beta1 * mean + (1 - beta1) * gradient
+    square = beta2 * square + (1 - beta2) * gradient**2
+    return w - rate * mean / (square.sqrt() + eps), mean, square
+
+
+def adam_step__eps_under_the_root(w, gradient, mean, square, t, rate, beta1, beta2, eps):
+    mean = beta1 * mean + (1 - beta1) * gradient
+    square = beta2 * square + (1 - beta2) * gradient**2
+    m, v = mean / (1 - beta1**t), square / (1 - beta2**t)
+    return w - rate * m / (v + eps).sqrt(), mean, square
+
+
+def adam_step__corrected_means_are_kept(w, gradient, mean, square, t, rate, beta1, beta2, eps):
+    mean = (beta1 * mean + (1 - beta1) * gradient) / (1 - beta1**t)
+    square = (beta2 * square + (1 - beta2) * gradient**2) / (1 - beta2**t)
+    return w - rate * mean / (square.sqrt() + eps), mean, square
+
+
+def adam_step__changes_its_arguments(w, gradient, mean, square, t, rate, beta1, beta2, eps):
+    mean.mul_(beta1).add_((1 - beta1) * gradient)
+    square.mul_(beta2).add_((1 - beta2) * gradient**2)
+    m, v = mean / (1 - beta1**t), square / (1 - beta2**t)
+    return w - rate * m / (v.sqrt() + eps), mean, square
+
+
+def adam_step__climbs(w, gradient, mean, square, t, rate, beta1, beta2, eps):
+    mean = beta1 * mean + (1 - beta1) * gradient
+    square = beta2 * square + (1 - beta2) * gradient**2
+    m, v = mean / (1 - beta1**t), square / (1 - beta2**t)
+    return w + rate * m / (v.sqrt() + eps), mean, square
+
+
+def factor__first_step_does_nothing(step, steps, warmup, decay):
+    up = step / warmup if warmup else 1
+    down = (steps - step) / decay if decay else 1
+    return min(1, up, down)
+
+
+def factor__last_step_does_nothing(step, steps, warmup, decay):
+    down = (steps - 1 - step) / decay if decay else 1
+    return min(1, (step + 1) / (warmup + 1), down)
+
+
+def factor__warm_up_only(step, steps, warmup, decay):
+    return min(1, (step + 1) / (warmup + 1))
+
+
+def factor__divides_by_zero(step, steps, warmup, decay):
+    return min(1, (step + 1) / (warmup + 1), (steps - step) / decay)
+
+
+def clip__each_tensor_by_itself(gradients, limit):
+    return [g * min(1.0, limit / (g.norm().item() + 1e-9)) for g in gradients]
+
+
+def clip__each_number(gradients, limit):
+    return [g.clamp(-limit, limit) for g in gradients]
+
+
+def clip__lengthens_small_ones(gradients, limit):
+    norm = torch.cat([g.flatten() for g in gradients]).norm()
+    return [g * limit / norm for g in gradients]
+
+
+def clip__changes_its_input(gradients, limit):
+    norm = torch.cat([g.flatten() for g in gradients]).norm()
+    return [g.mul_(min(1.0, limit / norm)) for g in gradients]

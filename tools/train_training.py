@@ -1,0 +1,155 @@
+"""Train the models whose curves 'Training' shows, and write course_lib/training_runs.json.
+
+Shakespeare's plays by character, as in `course_lib.ablation`; losses in nats per character. About
+five minutes of one core. The file is written after every run; --resume keeps its runs.
+
+`sweep` has one small model under three optimizers and several learning rates. `path` goes from the
+baseline recipe to the modern one, one change after another, at equal numbers of steps.
+"""
+
+import argparse
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from course_lib import optim
+from course_lib.ablation import corpus
+from course_lib.model import GPT, GPTConfig, count_parameters
+from course_lib.training import (
+    TrainingError,
+    corpus_loss,
+    next_token_loss,
+    random_windows,
+    recipe_optimizers,
+    train,
+)
+
+FILE = Path(__file__).resolve().parent.parent / "course_lib" / "training_runs.json"
+SMALL = {"n_layers": 2, "d_model": 64}
+SWEEP_STEPS, PATH_STEPS = 200, 200
+RATES = {
+    "SGD": [0.01, 0.03, 0.1, 0.3, 1.0, 3.0],
+    "Adam": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1],
+    "Muon": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
+}
+PATH = {
+    "baseline": {},
+    "Muon for the matrices, warm-down": {},
+    "RMSNorm, no biases": {"norm": "rms", "bias": False},
+    "rotary positions": {"positions": "rope"},
+    "squared ReLU": {"mlp": "relu2"},
+    "QK-norm": {"qk_norm": True},
+    "blocks begin at zero": {"zero_init": True},
+    "own output matrix, logit cap": {"tied": False, "logit_cap": 15.0},
+    "n-grams for two of the layers": {"ngrams": 5, "n_layers": 2},
+}
+
+
+def small_optimizers(name: str, model: nn.Module, rate: float) -> list:
+    """Return one of the three optimizers; what isn't for Muon gets AdamW at a good rate."""
+    if name == "SGD":
+        return [optim.SGD(model.parameters(), rate, momentum=0.9)]
+    if name == "Adam":
+        return [optim.Adam(model.parameters(), rate, betas=(0.9, 0.99))]
+    matrices, rest = optim.split_parameters(model)
+    return [optim.Muon(matrices, rate), optim.AdamW(rest, 0.01, betas=(0.9, 0.99))]
+
+
+def run(config: GPTConfig, make: Callable, steps: int, batch_size: int, clip: float | None) -> dict:
+    """Train once; return the loss at each step, the held-out losses, and what it took."""
+    _, training, held_out = corpus()
+    torch.manual_seed(0)
+    model = GPT(config)
+    optimizers, schedule = make(model)
+    losses, held = [], []
+
+    def noted_loss(model: nn.Module, *batch: torch.Tensor) -> torch.Tensor:
+        loss = next_token_loss(model, *batch)
+        losses.append(round(loss.item(), 3) if loss.isfinite() else None)
+        return loss
+
+    batches = random_windows(training, batch_size, config.context)
+
+    def evaluate(model: nn.Module) -> float:
+        held.append(round(corpus_loss(model, held_out[:20_000], config.context), 4))
+        return held[-1]
+
+    start = time.process_time()
+    with contextlib.suppress(TrainingError):  # the losses so far are what is to be seen
+        train(
+            model,
+            batches,
+            steps=steps,
+            optimizer=optimizers,
+            schedule=schedule,
+            evaluate=evaluate,
+            eval_every=50,
+            log_every=1,
+            clip=clip,
+            loss=noted_loss,
+        )
+    seconds = round(time.process_time() - start, 1)
+    return {
+        "losses": losses,
+        "held_out": held,
+        "cpu_seconds": seconds,
+        "parameters": count_parameters(config),
+    }
+
+
+def path_optimizers(name: str) -> Callable:
+    """Return what makes the optimizers and the schedule of a stage."""
+    recipe = "baseline" if name == "baseline" else "modern"
+    return lambda model: recipe_optimizers(model, recipe, PATH_STEPS)
+
+
+def plan() -> dict[tuple[str, ...], Callable[[], dict]]:
+    """Return all runs by name."""
+    vocab_size = corpus()[0].vocab_size
+    small = GPTConfig.baseline(vocab_size, **SMALL)
+    runs = {}
+    for name, rates in RATES.items():
+        for rate in rates:
+
+            def make(model: nn.Module, name: str = name, rate: float = rate) -> tuple:
+                schedule = optim.warmup_stable_decay(SWEEP_STEPS, 10, SWEEP_STEPS // 2)
+                return small_optimizers(name, model, rate), schedule
+
+            runs["sweep", name, str(rate)] = lambda make=make: run(
+                small, make, SWEEP_STEPS, 8, None
+            )
+    changes: dict = {}
+    for name, change in PATH.items():
+        changes = changes | change
+        config = GPTConfig.baseline(vocab_size, **changes)
+        make = path_optimizers(name)
+        runs["path", name] = lambda c=config, make=make: run(c, make, PATH_STEPS, 12, 1.0)
+    return runs
+
+
+def main() -> None:
+    """Train, and write the file after every run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--resume", action="store_true", help="train only what the file lacks")
+    resume = parser.parse_args().resume and FILE.exists()
+    found = json.loads(FILE.read_text(encoding="utf-8")) if resume else {}
+    torch.set_num_threads(1)  # small models gain little from a second one
+    for names, go in plan().items():
+        place = found
+        for name in names[:-1]:
+            place = place.setdefault(name, {})
+        if names[-1] in place:
+            continue
+        place[names[-1]] = result = go()
+        FILE.write_text(json.dumps(found) + "\n", encoding="utf-8")
+        held = result["held_out"] or [f"no longer finite at step {len(result['losses']) - 1}"]
+        print(*names, held[-1], f"({result['cpu_seconds']} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
