@@ -31,6 +31,9 @@ PAIRS = [
         ("nd", "and", [("a", "")]),
         ("aand", "and", [("a", "aa")]),
         ("xand", "and", [("", "x")]),
+        ("te", "the", [("th", "t")]),
+        ("th", "the", [("he", "h")]),
+        ("thxe", "the", [("h", "hx")]),
         ("", "a", [("a", "")]),
         ("", "", []),
     ],
@@ -91,11 +94,15 @@ def test_channel_prefers_frequent_slips(corrector):
         ("thos people are great .", "those"),
         ("it was fun fo me .", "for"),
         ("one fo the best films .", "of"),
+        # typed as another word that is known
+        ("it comes form the director of alien .", "from"),
+        ("more then one .", "than"),
     ],
 )
-def test_context_decides_between_words_that_are_equally_near(corrector, typed, meant):
+def test_context_decides_between_words_that_are_near(corrector, typed, meant):
     words = typed.split()
-    place = next(i for i, word in enumerate(words) if word in ("thn", "thos", "fo"))
+    slips = ("thn", "thos", "fo", "form", "then")
+    place = next(i for i, word in enumerate(words) if word in slips)
     assert corrector.correct(words) == [*words[:place], meant, *words[place + 1 :]]
 
 
@@ -146,6 +153,15 @@ def test_homophones_are_found_by_sound():
     assert {"their", "there", "they're"} <= chooser.candidates("there")
     assert chooser.candidates("film") == {"film"}
     assert chooser.candidates("never seen") == {"never seen"}
+
+
+def test_homophones_share_any_of_their_pronunciations():
+    sounds = {"read": [("R", "IY", "D"), ("R", "EH", "D")], "red": [("R", "EH", "D")]}
+    sounds |= {"reed": [("R", "IY", "D")], "bred": [("B", "R", "EH", "D")]}
+    chooser = HomophoneChooser(KneserNey([["read", "red", "reed", "bred"]], 2), sounds)
+    assert chooser.candidates("read") == {"read", "red", "reed"}
+    assert chooser.candidates("red") == {"red", "read"}
+    assert chooser.candidates("bred") == {"bred"}
 
 
 def test_homophones_are_chosen_by_context():
