@@ -153,7 +153,7 @@ def train_tokenizer(pairs: Mapping[str, Sequence[Pair]], vocab_size: int = 4096)
     return BPETokenizer.train(plain, vocab_size, SPECIAL_TOKENS)
 
 
-def new_model(vocab_size: int, d_model: int = 160, n_layers: int = 3) -> Transformer:
+def new_model(vocab_size: int, d_model: int = 128, n_layers: int = 2) -> Transformer:
     """Return an untrained encoder-decoder, one embedding for source, target and output."""
     config = TransformerConfig.modern(
         vocab_size,

@@ -1,12 +1,16 @@
 """Translation: pairs, a split without a leak, batches, losses by hand, and a small model's text."""
 
+import hashlib
+
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from sklearn.feature_extraction.text import CountVectorizer
 
-from course_lib import optim, training, translation
+from course_lib import evaluation, optim, training, translation
 from course_lib.data import Pair
+from course_lib.tokenizer import BPETokenizer
 from course_lib.training import IGNORE
 
 PAIRS = {
@@ -226,3 +230,24 @@ def test_cross_attention_is_what_the_model_computes(tokenizer, model):
     hook.remove()
     heads = (weights[0] @ memory.keys_values[0][1][0]).transpose(0, 1).flatten(1)  # (T, H * D)
     torch.testing.assert_close(heads, given[0][0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_trained_model_has_read_only_what_is_the_training_part_today(parts):
+    path = translation.FOLDER / "translation.safetensors"
+    assert path.stat().st_size <= 8_000_000
+    sources = sorted({pair.source for pairs in parts[0].values() for pair in pairs})
+    with safe_open(path, "pt") as file:
+        names = list(file.keys())
+        assert {file.get_tensor(name).dtype for name in names} == {torch.float16}
+        read = file.metadata()["training_sources"]
+    assert read == hashlib.sha256("\n".join(sources).encode()).hexdigest()
+
+
+def test_the_trained_model_translates(parts):
+    model, tokenizer = translation.load_trained()
+    assert isinstance(tokenizer, BPETokenizer)
+    pairs = parts[2]["fr"][::50]
+    got = translation.translate(model, tokenizer, [pair.source for pair in pairs])
+    assert evaluation.chrf(got, [p.target for p in pairs]) > 35
+    (same,) = translation.translate(model, tokenizer, ["Delete"])
+    assert same == "Supprimer"

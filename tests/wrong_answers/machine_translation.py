@@ -1,0 +1,207 @@
+"""Plausible wrong answers to the exercises of 'Machine translation'."""
+
+import math
+
+import torch
+
+
+def shifted__no_shift(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    inputs = [[*row, end] + [end] * (longest - len(row)) for row in rows]
+    return inputs, [[*row, end] + [ignore] * (longest - len(row)) for row in rows]
+
+
+def shifted__no_end(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    inputs = [[start, *row] + [end] * (longest - len(row)) for row in rows]
+    return inputs, [row + [ignore] * (longest + 1 - len(row)) for row in rows]
+
+
+def shifted__trains_on_the_filling(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    inputs = [[start, *row] + [end] * (longest - len(row)) for row in rows]
+    return inputs, [row + [end] * (longest + 1 - len(row)) for row in rows]
+
+
+def shifted__fills_up_at_the_front(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    inputs = [[end] * (longest - len(row)) + [start, *row] for row in rows]
+    return inputs, [[ignore] * (longest - len(row)) + [*row, end] for row in rows]
+
+
+def shifted__changes_the_rows(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    inputs = [[start, *row] + [end] * (longest - len(row)) for row in rows]
+    for row in rows:
+        row.append(end)
+        row.extend([ignore] * (longest + 1 - len(row)))
+    return inputs, rows
+
+
+def recall__counts_repeated_words(message, pairs):
+    asked = message.lower().split()
+    source, target = max(
+        pairs, key=lambda p: (sum(w in asked for w in p[0].lower().split()), -len(p[0]))
+    )
+    return target if set(asked) & set(source.lower().split()) else message
+
+
+def recall__cares_about_case(message, pairs):
+    asked = set(message.split())
+    source, target = max(
+        pairs,
+        key=lambda p: (len(asked & set(p[0].split())) / len(asked | set(p[0].split())), -len(p[0])),
+    )
+    return target if asked & set(source.split()) else message
+
+
+def recall__divides_by_the_message_only(message, pairs):
+    asked = set(message.lower().split())
+    source, target = max(pairs, key=lambda p: len(asked & set(p[0].lower().split())) / len(asked))
+    return target if asked & set(source.lower().split()) else message
+
+
+def _jaccard(message, source):
+    a, b = set(message.lower().split()), set(source.lower().split())
+    return len(a & b) / len(a | b)
+
+
+def recall__takes_the_first_of_equals(message, pairs):
+    source, target = max(pairs, key=lambda p: _jaccard(message, p[0]))
+    return target if _jaccard(message, source) else message
+
+
+def recall__always_finds_something(message, pairs):
+    return max(pairs, key=lambda p: (_jaccard(message, p[0]), -len(p[0])))[1]
+
+
+def best__ignores_the_length(hypotheses, alpha):
+    return max(hypotheses)[1]
+
+
+def best__takes_the_least(hypotheses, alpha):
+    return min(hypotheses, key=lambda h: h[0] / ((5 + len(h[1])) / 6) ** alpha)[1]
+
+
+def best__divides_by_the_number_of_tokens(hypotheses, alpha):
+    return max(hypotheses, key=lambda h: h[0] / len(h[1]) ** alpha)[1]
+
+
+def best__multiplies(hypotheses, alpha):
+    return max(hypotheses, key=lambda h: h[0] * ((5 + len(h[1])) / 6) ** alpha)[1]
+
+
+def best__alpha_as_a_factor(hypotheses, alpha):
+    return max(hypotheses, key=lambda h: h[0] / (1 + alpha * (5 + len(h[1])) / 6))[1]
+
+
+def align__keeps_the_source_s_end(weights, read, written):
+    best = weights.argmax(-1).tolist()
+    return [(w, read[i]) for w, i in zip(written, best, strict=True) if w != "<|end|>"]
+
+
+def align__looks_along_the_wrong_axis(weights, read, written):
+    best = weights.argmax(0).tolist()
+    return [(written[i], r) for r, i in zip(read, best, strict=True) if r != "<|end|>"]
+
+
+def align__pairs_the_end_that_is_written(weights, read, written):
+    ends = torch.tensor([token == "<|end|>" for token in read])
+    best = weights.masked_fill(ends, -1).argmax(-1)
+    return [(w, read[i]) for w, i in zip(written, best.tolist(), strict=True)]
+
+
+def align__takes_the_last_token_for_the_end(weights, read, written):
+    best = weights[:, :-1].argmax(-1).tolist()
+    return [(w, read[i]) for w, i in zip(written, best, strict=True) if w != "<|end|>"]
+
+
+def align__the_other_way_round(weights, read, written):
+    ends = torch.tensor([token == "<|end|>" for token in read])
+    best = weights.masked_fill(ends, -1).argmax(-1).tolist()
+    return [(read[i], w) for w, i in zip(written, best, strict=True) if w != "<|end|>"]
+
+
+def _search(next_log_probs, end, k, longest, keep, pick):
+    beam, finished = [(0.0, ())], []
+    for _ in range(longest):
+        grown = [
+            (score + more, (*tokens, token))
+            for score, tokens in beam
+            for token, more in next_log_probs(tokens).items()
+        ]
+        kept = keep(grown, k)
+        finished += [h for h in kept if h[1][-1] == end]
+        beam = [h for h in kept if h[1][-1] != end]
+    return pick(finished, beam)
+
+
+def _greatest(grown, k):
+    return sorted(grown, key=lambda h: -h[0])[:k]
+
+
+def search__greedy_whatever_k(next_log_probs, end, k, longest):
+    return _search(
+        next_log_probs,
+        end,
+        1,
+        longest,
+        _greatest,
+        lambda finished, _: max(finished)[1] if finished else None,
+    )
+
+
+def search__returns_what_finished_first(next_log_probs, end, k, longest):
+    tokens, beam = (), [(0.0, ())]
+    for _ in range(longest):
+        beam = _greatest(
+            [(s + m, (*t, x)) for s, t in beam for x, m in next_log_probs(t).items()], k
+        )
+        for _, tokens in reversed(beam):
+            if tokens[-1] == end:
+                return tokens
+    return None
+
+
+def search__keeps_the_least_likely(next_log_probs, end, k, longest):
+    return _search(
+        next_log_probs,
+        end,
+        k,
+        longest,
+        lambda grown, k: sorted(grown)[:k],
+        lambda finished, _: max(finished)[1] if finished else None,
+    )
+
+
+def search__returns_the_unfinished(next_log_probs, end, k, longest):
+    return _search(
+        next_log_probs,
+        end,
+        k,
+        longest,
+        _greatest,
+        lambda finished, beam: max(finished + beam)[1],
+    )
+
+
+def search__multiplies_log_probabilities(next_log_probs, end, k, longest):
+    beam, finished = [(1.0, ())], []
+    for _ in range(longest):
+        grown = [
+            (s * math.exp(m) if s else s * m, (*t, x))
+            for s, t in beam
+            for x, m in next_log_probs(t).items()
+        ]
+        kept = sorted(grown)[:k]
+        finished += [h for h in kept if h[1][-1] == end]
+        beam = [h for h in kept if h[1][-1] != end]
+    return max(finished)[1] if finished else None
+
+
+def search__keeps_finished_ones_in_the_beam(next_log_probs, end, k, longest):
+    beam = [(0.0, ())]
+    for _ in range(longest):
+        grown = [(s + m, (*t, x)) for s, t in beam for x, m in next_log_probs(t).items()]
+        beam = _greatest(grown, k)
+    return next((tokens for _, tokens in beam if tokens[-1] == end), None)
