@@ -31,7 +31,7 @@ def seconds(run: Callable[[], object]) -> float:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vocab-size", type=positive, default=5000)
+    parser.add_argument("--vocab-size", type=positive, default=5000, help="tokens (5000)")
     parser.add_argument("--runs", type=positive, default=5, help="timed runs of each (5)")
     args = parser.parse_args()
     if args.vocab_size < 256:

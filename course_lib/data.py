@@ -527,7 +527,8 @@ def main() -> int:
             good = _sha256(_path(name)) == corpus.sha256
             wrong += not good
             state = "good" if good else f"damaged: delete {_path(name)} and fetch again"
-        print(f"{name:16}{corpus.megabytes:6.1f} MB  {state:9} {corpus.license:15} {corpus.about}")
+        about = f"{corpus.about} ({corpus.license})"
+        print(f"{name:17}{corpus.megabytes:5.1f} MB  {state:9} {about}")
     return 1 if wrong else 0
 
 
