@@ -5,12 +5,15 @@ which hold numbers and text only: reading them runs no code. SmolLM2 is from All
 MiniLM from Wang et al. (2020), its pooling from Reimers and Gurevych (2019), 'Sentence-BERT'.
 """
 
+import ctypes
 import json
 import math
+import os
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from unittest import mock
 
 import gguf
 import numpy as np
@@ -22,6 +25,7 @@ from torch import Tensor, nn
 
 from course_lib import data
 from course_lib.model import GPT, Encoder, EncoderConfig, GPTConfig
+from course_lib.packed import Int4Linear, PackedGPT, PackedLinear, lay_out_by_columns
 from course_lib.tokenizer import BPETokenizer, _from_signs
 
 # Their names of modules and ours; a star stands for the layer's number.
@@ -141,7 +145,9 @@ def from_weights(config: Mapping, weights: Mapping[str, Tensor]) -> GPT | Encode
             for name, tensor in weights.items()
         }
     renamed = _renamed(weights.items(), _NAMES[kind])
-    return _build(ours, {name: w for name, w in renamed if name != "head.weight" or not ours.tied})
+    weights = {name: w for name, w in renamed if name != "head.weight" or not ours.tied}
+    kind = Encoder if isinstance(ours, EncoderConfig) else GPT
+    return _build(lambda: kind(ours), weights)
 
 
 def _renamed(
@@ -158,19 +164,27 @@ def _renamed(
             raise ValueError(f"weights: expected none but the model type's own, got {name!r}")
 
 
-def _build(config: GPTConfig, weights: Mapping[str, Tensor]) -> GPT | Encoder:
-    """Make the model around the weights, without making random ones first."""
-    with torch.device("meta"):
-        model = Encoder(config) if isinstance(config, EncoderConfig) else GPT(config)
+def _build(
+    make: Callable[[], GPT | Encoder], weights: Mapping[str, Tensor | nn.Module]
+) -> nn.Module:
+    """Make a model around the weights, without making random ones first.
+
+    A linear layer that is packed already takes the place of the model's own.
+    """
+    # Torch would load sympy, 70 MB, to draw random numbers for tensors that have no memory.
+    with torch.device("meta"), mock.patch.object(nn.init, "normal_"):
+        model = make()
     wanted = model.state_dict().keys()
     if wanted != weights.keys():
         raise ValueError(
             f"weights: missing {sorted(wanted - weights.keys())}, too many "
             f"{sorted(weights.keys() - wanted)}"
         )
-    weights = {name: tensor.contiguous() for name, tensor in weights.items()}
-    model.load_state_dict(weights, assign=True)
-    return model.eval().requires_grad_(True)
+    plain = {name: w for name, w in weights.items() if isinstance(w, Tensor)}
+    model.load_state_dict(plain, assign=True, strict=False)
+    for name in weights.keys() - plain.keys():
+        model.set_submodule(name.removesuffix(".weight"), weights[name])
+    return model.eval().requires_grad_(len(plain) == len(weights))
 
 
 def _refuse(config: Mapping, **wanted: object) -> None:
@@ -262,21 +276,28 @@ def _bert_config(config: Mapping, unused_positions: int) -> EncoderConfig:
 SMOLLM2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+"
 SYSTEM_PROMPT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 START_OF_TURN, END_OF_TURN = "<|im_start|>", "<|im_end|>"
+_PIECE = 2**18  # weights that are unpacked at once
 _SPECIAL = 3  # GGUF's type of a token that stands for itself
+# What becomes of the blocks' matrices.
+_PACKING = {"float32": lay_out_by_columns, "bfloat16": PackedLinear, "int4": Int4Linear}
 
 
-def load_smollm2(dtype: torch.dtype = torch.float32) -> tuple[GPT, BPETokenizer]:
+def load_smollm2(precision: str = "float32") -> tuple[GPT, BPETokenizer]:
     """Return SmolLM2-135M-Instruct and its tokenizer; the first time it is downloaded.
 
     Args:
-        dtype: of the weights: 540 MB as float32, 270 MB as bfloat16.
+        precision: "float32" (540 MB), which can be trained; or, for faster generation on a CPU
+            only, "bfloat16" (270 MB) or "int4" (120 MB; see :mod:`course_lib.packed`).
 
     Raises:
+        ValueError: if the precision is none of these.
         DataError: if the package can't be had.
     """
+    if precision not in _PACKING:
+        raise ValueError(f"precision: expected one of {', '.join(_PACKING)}, got {precision!r}")
     (path,) = data.smollm2_folder().glob("*.gguf")
     file = GGUFFile(path)
-    return _smollm2_model(file, dtype), _smollm2_tokenizer(file.fields)
+    return _smollm2_model(file, precision), _smollm2_tokenizer(file.fields)
 
 
 class GGUFFile:
@@ -290,6 +311,7 @@ class GGUFFile:
 
     Attributes:
         fields: name to value: a number, a string, or a list of them.
+        weights: name to shape, type and place.
 
     Raises:
         ValueError: if it is no GGUF file of version 3.
@@ -308,16 +330,22 @@ class GGUFFile:
             infos = [self._info() for _ in range(n_tensors)]
             alignment = self.fields.get("general.alignment", 32)
             start = -(-self._file.tell() // alignment) * alignment
-        self._tensors = {name: (*kind, start + offset) for name, *kind, offset in infos}
+        self.weights = {name: (*kind, start + offset) for name, *kind, offset in infos}
 
-    def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield each weight's name and numbers, in float32, one after another."""
-        for name, (shape, kind, offset) in self._tensors.items():
-            block, size = gguf.GGML_QUANT_SIZES[kind]  # so many weights in so many bytes
-            count = math.prod(shape) // block * size
-            packed = np.fromfile(self.path, np.uint8, count, offset=offset)
-            numbers = gguf.dequantize(packed.reshape(-1, shape[-1] // block * size), kind)
-            yield name, torch.from_numpy(numbers.reshape(shape))
+    def weight(self, name: str, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return a weight, unpacked piece by piece: the least memory beside its own."""
+        shape, kind, offset = self.weights[name]
+        block, size = gguf.GGML_QUANT_SIZES[kind]  # so many weights in so many bytes
+        width = shape[-1] // block * size
+        weight = torch.empty(math.prod(shape[:-1]), shape[-1], dtype=dtype)
+        rows = max(1, _PIECE // shape[-1])
+        for first in range(0, len(weight), rows):
+            part = weight[first : first + rows]
+            start = offset + first * width
+            packed = np.fromfile(self.path, np.uint8, len(part) * width, offset=start)
+            numbers = gguf.dequantize(packed.reshape(-1, width), kind)
+            part.copy_(torch.from_numpy(numbers).view_as(part))
+        return weight.view(shape)
 
     def _number(self, kind: str) -> int | float | bool:
         return struct.unpack(f"<{kind}", self._file.read(struct.calcsize(kind)))[0]
@@ -339,7 +367,7 @@ class GGUFFile:
         return name, shape, gguf.GGMLQuantizationType(self._number("I")), self._number("Q")
 
 
-def _smollm2_model(file: GGUFFile, dtype: torch.dtype) -> GPT:
+def _smollm2_model(file: GGUFFile, precision: str) -> GPT:
     shape = {name.removeprefix("llama."): value for name, value in file.fields.items()}
     heads, kv_heads = shape["attention.head_count"], shape["attention.head_count_kv"]
     config = GPTConfig(
@@ -358,16 +386,30 @@ def _smollm2_model(file: GGUFFile, dtype: torch.dtype) -> GPT:
         bias=False,
     )
 
-    def weights() -> Iterator[tuple[str, Tensor]]:
-        for name, weight in file.weights():
+    trainable = precision == "float32"
+    dtype, embedding_dtype = (torch.float32,) * 2 if trainable else (torch.bfloat16, torch.float16)
+    # Torch's requests don't fit the holes that its packing leaves in glibc's heap.
+    give_back_holes = (
+        getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    )
+
+    def weights() -> Iterator[tuple[str, Tensor | nn.Module]]:
+        for i, name in enumerate(file.weights):
+            embedding = name == "token_embd.weight"
+            weight = file.weight(name, embedding_dtype if embedding else dtype)
             if ".attn_q." in name or ".attn_k." in name:
                 # GGUF puts entries that RoPE rotates together side by side; here they lie half a
                 # head apart.
                 count = heads if ".attn_q." in name else kv_heads
                 weight = weight.unflatten(0, (count, -1, 2)).transpose(1, 2).flatten(0, 2)
-            yield name, weight.to(dtype)
+            if weight.dim() == 2 and (trainable or not embedding):
+                weight = _PACKING[precision](weight)
+            yield name, weight
+            if give_back_holes is not None and i % 4 == 0:
+                give_back_holes(0)
 
-    return _build(config, dict(_renamed(weights(), _GGUF_NAMES)))
+    kind = GPT if trainable else PackedGPT
+    return _build(lambda: kind(config), dict(_renamed(weights(), _GGUF_NAMES)))
 
 
 def _smollm2_tokenizer(fields: Mapping[str, list]) -> BPETokenizer:

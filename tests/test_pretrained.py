@@ -12,6 +12,7 @@ from test_tokenizer import EDGES, varied_strings
 from tokenizers import models, pre_tokenizers
 
 from course_lib import data, pretrained
+from course_lib.evaluation import token_losses
 from course_lib.generation import generate_tokens
 from course_lib.pretrained import GGUFFile, encode_chat, from_transformers
 
@@ -191,12 +192,12 @@ def test_gguf_file_is_read_as_the_gguf_package_reads_it(tmp_path):
     for name, value in ours.fields.items():
         assert value == theirs.fields[name].contents(), name
     assert len(ours.fields) == 8, "with the architecture"
-    weights = dict(ours.weights())
-    assert len(weights) == len(theirs.tensors) == 4
+    assert len(ours.weights) == len(theirs.tensors) == 4
     for tensor in theirs.tensors:
         wanted = quants.dequantize(tensor.data, tensor.tensor_type)
-        assert weights[tensor.name].dtype == torch.float32
-        np.testing.assert_array_equal(weights[tensor.name].numpy(), wanted)
+        np.testing.assert_array_equal(ours.weight(tensor.name).numpy(), wanted)
+        half = ours.weight(tensor.name, torch.bfloat16)
+        assert torch.equal(half, torch.from_numpy(wanted).bfloat16())
     path.write_bytes(b"GGML" + path.read_bytes()[4:])
     with pytest.raises(
         ValueError, match=r"small.gguf: expected a GGUF file of version 3, got b'GGML"
@@ -284,6 +285,23 @@ def test_smollm2_knows_a_capital(smollm2):
     prompt = encode_chat(tokenizer, [{"role": "user", "content": QUESTIONS[0]}])
     (new,) = generate_tokens(model, [prompt], max_new_tokens=10)
     assert "Paris" in tokenizer.decode(new)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int4"])
+def test_packed_smollm2_loses_little(smollm2, precision):
+    model, tokenizer = smollm2
+    packed, _ = pretrained.load_smollm2(precision)
+    text = "The lighthouse stood on a rock, a mile from the village, and its lamp was never dark."
+    ids = tokenizer.encode(text)
+    plain, got = (token_losses(m, ids, context=64).mean() for m in (model, packed))
+    assert got.item() == pytest.approx(plain.item(), abs=0.05)
+    prompt = encode_chat(tokenizer, [{"role": "user", "content": QUESTIONS[0]}])
+    assert "Paris" in tokenizer.decode(generate_tokens(packed, [prompt], max_new_tokens=10)[0])
+
+
+def test_unknown_precision_is_named():
+    with pytest.raises(ValueError, match="expected one of float32, bfloat16, int4, got 'int8'"):
+        pretrained.load_smollm2("int8")
 
 
 # MiniLM
