@@ -3,6 +3,8 @@
 import argparse
 import os
 import platform
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -11,6 +13,13 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
     return int(text)
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Return how long one run takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def processor() -> str:

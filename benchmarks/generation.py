@@ -11,7 +11,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -19,7 +18,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars aren't results
 
 import torch
 import transformers
-from common import positive, processor
+from common import positive, processor, seconds
 
 from course_lib import data, pretrained
 from course_lib.evaluation import bits_per_byte, token_losses
@@ -117,13 +116,6 @@ def measure_memory(precision: str) -> None:
     model, tokenizer = pretrained.load_smollm2(precision)
     generate_tokens(model, [chat(tokenizer, PROMPT)], max_new_tokens=50)
     print(weight_bytes(model) / 1e6, (peak_bytes() - before) / 1e6)
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Return how long one run takes."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def main() -> None:

@@ -9,23 +9,15 @@ import platform
 import resource
 import statistics
 import sys
-import time
 from collections.abc import Callable
 
 import tiktoken
 import tokenizers
-from common import positive, processor
+from common import positive, processor, seconds
 from tokenizers import models, pre_tokenizers, trainers
 
 from course_lib.data import load_plays
 from course_lib.tokenizer import PATTERN, BPETokenizer
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Return how long one run takes."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def main() -> None:

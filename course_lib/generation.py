@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.attention import KeyValueCache
+from course_lib.attention import KeyValueCache, _expect
 from course_lib.model import GPT, Transformer
 
 Choose = Callable[[Tensor, list[list[int]]], Tensor]  # logits (B, V), tokens so far -> ids (B,)
@@ -31,11 +31,6 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids."""
-
-
-def _expect(fine: bool, argument: str, expected: str, got: object) -> None:
-    if not fine:
-        raise ValueError(f"{argument}: expected {expected}, got {got}")
 
 
 def penalize_repetition(logits: Tensor, tokens: list[list[int]], penalty: float) -> Tensor:

@@ -13,15 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from course_lib.attention import _expect
+
 # The quintic a·x + b·x³ + c·x⁵ lifts small singular values fast: Jordan et al. (2024).
 NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
 
 Schedule = Callable[[int], float]
-
-
-def _expect(fine: bool, argument: str, expected: str, got: object) -> None:
-    if not fine:
-        raise ValueError(f"{argument}: expected {expected}, got {got}")
 
 
 class _Optimizer(Optimizer):

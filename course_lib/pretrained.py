@@ -71,6 +71,8 @@ _GGUF_NAMES = {
     "output_norm": "norm",
     "output": "head",
 }
+# What every model of Llama's type has in common.
+_LLAMA_RECIPE = {"norm": "rms", "mlp": "swiglu", "positions": "rope", "bias": False}
 _BERT_NAMES = {
     "embeddings.word_embeddings": "token_embedding",
     "embeddings.position_embeddings": "position_embedding",
@@ -242,12 +244,9 @@ def _llama_config(config: Mapping) -> GPTConfig:
         d_model=config["hidden_size"],
         n_kv_heads=config.get("num_key_value_heads"),
         d_ff=config["intermediate_size"],
-        norm="rms",
         norm_eps=config["rms_norm_eps"],
-        mlp="swiglu",
-        positions="rope",
         rope_base=rope["rope_theta"],
-        bias=False,
+        **_LLAMA_RECIPE,
         tied=config.get("tie_word_embeddings", False),
     )
 
@@ -378,12 +377,9 @@ def _smollm2_model(file: GGUFFile, precision: str) -> GPT:
         d_model=shape["embedding_length"],
         n_kv_heads=kv_heads,
         d_ff=shape["feed_forward_length"],
-        norm="rms",
         norm_eps=shape["attention.layer_norm_rms_epsilon"],
-        mlp="swiglu",
-        positions="rope",
         rope_base=shape["rope.freq_base"],
-        bias=False,
+        **_LLAMA_RECIPE,
     )
 
     trainable = precision == "float32"
