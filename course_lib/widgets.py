@@ -457,3 +457,65 @@ def show_token(token: bytes) -> str:
         return token.decode().replace(" ", "␣").replace("\n", "⏎")
     except UnicodeDecodeError:
         return "".join(f"\\x{byte:02x}" for byte in token)
+
+
+def alignment_explorer(
+    read: Sequence[str],
+    written: Sequence[str],
+    weights: Tensor,
+    *,
+    head: tuple[int, int] = (0, 0),
+    asking: int = 0,
+) -> HTML:
+    """Let the reader pick a token of a translation, and see at which of the source a head looks.
+
+    Args:
+        read: S tokens of the source.
+        written: T tokens of the translation.
+        weights: cross-attention (L, H, T, S), as ``translation.cross_attention`` returns all three.
+        head: layer and head that are shown first, from 0.
+        asking: the written token that is shown first.
+
+    Returns:
+        A self-contained figure. Its first state is written here, so that the weights are there
+        where no script runs.
+
+    Raises:
+        ValueError: if the weights don't fit the tokens, or there is no such head or token.
+    """
+    n_layers, n_heads = weights.shape[:2]
+    wanted = (n_layers, n_heads, len(written), len(read))
+    if tuple(weights.shape) != wanted:
+        raise ValueError(f"weights: expected shape {wanted}, got {tuple(weights.shape)}")
+    heads = [(i, j) for i in range(n_layers) for j in range(n_heads)]
+    if head not in heads:
+        raise ValueError(f"head: expected at most {heads[-1]}, got {head}")
+    if asking not in range(len(written)):
+        raise ValueError(f"asking: expected a place from 0 to {len(written) - 1}, got {asking}")
+    names = [f"{i + 1}.{j + 1}" for i, j in heads]
+    percents = (100 * weights).round().int().flatten(0, 1).tolist()  # (L * H, T, S)
+    shown = percents[heads.index(head)][asking]
+    most = shown.index(max(shown))
+    items = (
+        f'<li><div class="bar"><span style="height: {percent}%"></span></div>'
+        f'<b>{html.escape(token.strip())}</b><span class="percent">{percent} %</span></li>'
+        for token, percent in zip(read, shown, strict=True)
+    )
+    summary = (
+        f"Writing “{written[asking].strip()}”, head {names[heads.index(head)]} looks most at "
+        f"“{read[most].strip()}”: {shown[most]} %."
+    )
+    data = {
+        "read": list(read),
+        "written": list(written),
+        "heads": names,
+        "percents": percents,
+        "head": heads.index(head),
+        "asking": asking,
+    }
+    return _fill(
+        "alignment_explorer.html",
+        data,
+        FIRST_ITEMS="".join(items),
+        FIRST_SUMMARY=html.escape(summary, quote=False),
+    )

@@ -382,3 +382,66 @@ def test_merges_show_the_same_first_tokens_without_a_script(browser, bpe):
 def test_merges_need_a_merge_and_a_text():
     with pytest.raises(ValueError, match="at least one merge and one character"):
         widgets.merges_explorer([], "text")
+
+
+READ, WRITTEN = ["the", " file", "<|end|>"], ["</script><b>", " fichier", "中", "<|end|>"]
+LOOKED = torch.rand(2, 2, 4, 3, generator=torch.Generator().manual_seed(0)).mul(3).softmax(-1)
+
+
+def alignment_state(page):
+    return page.locator("ol li").all_text_contents(), page.locator("[aria-live]").text_content()
+
+
+def test_alignment_shows_where_each_head_looks_for_each_token(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(widgets.alignment_explorer(READ, WRITTEN, LOOKED, head=(1, 0), asking=2).data)
+    assert page.get_by_role("combobox").input_value() == "2"
+    for i, name in enumerate(("1.1", "1.2", "2.1", "2.2")):
+        page.get_by_label("Head").select_option(name)
+        for t, token in enumerate(WRITTEN):
+            page.get_by_role("radio").nth(t).check()
+            weights = LOOKED[i // 2, i % 2, t]
+            percents = [f"{100 * w:.0f}" for w in weights.tolist()]
+            items, said = alignment_state(page)
+            assert items == [f"{r.strip()}{p} %" for r, p in zip(READ, percents, strict=True)]
+            most = READ[weights.argmax()].strip()
+            assert said.startswith(
+                f"Writing “{token.strip()}”, head {name} looks most at “{most}”: "
+            )
+            heights = page.locator(".bar span").evaluate_all(
+                "bars => bars.map(b => b.style.height)"
+            )
+            assert heights == [f"{p}%" for p in percents]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("radio").nth(0).press("ArrowRight")
+    assert "fichier" in alignment_state(page)[1], "the keyboard moves it, too"
+    page.close()
+
+
+def test_alignment_shows_the_same_first_state_without_a_script(browser):
+    html = widgets.alignment_explorer(READ, WRITTEN, LOOKED, head=(0, 1), asking=1).data
+    assert "</script><b>" not in html
+    shown = []
+    for script in (False, True):
+        context = browser.new_context(java_script_enabled=script)
+        page = context.new_page()
+        page.set_content(html)
+        shown.append(alignment_state(page))
+        for role in ("combobox", "group"):
+            assert page.get_by_role(role).count() == script, "what can't work is not shown"
+        context.close()
+    assert shown[0] == shown[1]
+    assert len(shown[0][0]) == len(READ)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": LOOKED[:, :, :3]}, r"weights: expected shape \(2, 2, 4, 3\), got \(2, 2, 3,"),
+        ({"head": (2, 0)}, r"head: expected at most \(1, 1\), got \(2, 0\)"),
+        ({"asking": 4}, "asking: expected a place from 0 to 3, got 4"),
+    ],
+)
+def test_alignment_names_what_does_not_fit(changes, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.alignment_explorer(READ, WRITTEN, **{"weights": LOOKED, **changes})
