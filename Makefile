@@ -16,6 +16,8 @@ ENVIRONMENT := .venv
 endif
 RUN := $(ENVIRONMENT)/bin/python
 READY := $(ENVIRONMENT)/.course-ready
+# With TensorFlow, which the book's build doesn't need.
+COMPLETE := $(ENVIRONMENT)/.course-complete
 SITE := _build/html/book/home.html
 SOURCES := $(shell find book notebooks _config.yml _toc.yml -type f -not -path '*/.*' -not -path '*/__pycache__/*')
 
@@ -25,13 +27,13 @@ help:  ## list the commands
 book: $(SITE)  ## build the book and print where it is
 	@echo "The book: file://$(CURDIR)/$(SITE)"
 
-test: $(READY) $(SITE)  ## check everything: style, package, notebooks, book (writes _build/screenshots)
+test: $(COMPLETE) $(SITE)  ## check everything: style, package, notebooks, book (writes _build/screenshots)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m codespell_lib
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --nbval --nbval-current-env tests notebooks
 
-notebooks: $(READY)  ## run every notebook again, in place; print time and memory
+notebooks: $(COMPLETE)  ## run every notebook again, in place; print time and memory
 	$(RUN) tools/notebooks.py
 
 weights: $(READY)  ## train the committed models again (hours); print each one's figures
@@ -53,4 +55,8 @@ $(SITE): $(READY) $(SOURCES)
 $(READY): requirements.txt pyproject.toml tools/setup_environment.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and none was found; install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) tools/setup_environment.py $(ENVIRONMENT)
+	@touch $@
+
+$(COMPLETE): $(READY) requirements-tensorflow.txt
+	@$(PYTHON) tools/setup_environment.py --tensorflow $(ENVIRONMENT)
 	@touch $@

@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -59,6 +60,8 @@ class TrainingLog:
     def __enter__(self) -> "TrainingLog":
         done = self.history[-1]["step"] if self.history else 0
         if self.folder:
+            # TensorBoard would import all of TensorFlow where there is one, for its file functions.
+            sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))
             from torch.utils.tensorboard import SummaryWriter  # slow to import
 
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,11 @@
 
 import re
 import subprocess
+from importlib.metadata import requires
 
 from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from course_lib.data import CORPORA
 
@@ -71,12 +74,38 @@ def test_bibliography_is_sorted_and_every_entry_can_be_found():
         assert re.search(r"\b(doi|url)\s*=", entry), entry.splitlines()[0]
 
 
-def test_requirements_are_pinned_exactly():
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    for line in lines:
-        line = line.split("#")[0].strip()
-        if line:
-            assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[\w+\])?==[\w.]+", line), line
+REQUIREMENTS = ("requirements.txt", "requirements-tensorflow.txt")
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return a requirements file's packages and versions; each line must pin one exactly."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    lines = [line.split("#")[0].strip() for line in lines]
+    for line in filter(None, lines):
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[\w.]+", line), line
+    return {canonicalize_name(p): v for p, v in (line.split("==") for line in lines if line)}
+
+
+def test_requirements_are_pinned_exactly_and_each_once():
+    first, second = map(pins, REQUIREMENTS)
+    assert "tensorflow" in second
+    assert not first.keys() & second.keys()
+
+
+def test_everything_that_tensorflow_needs_is_pinned_to_a_version_that_fits():
+    pinned = pins(REQUIREMENTS[0]) | pins(REQUIREMENTS[1])
+    for package in pins(REQUIREMENTS[1]):
+        for need in map(Requirement, requires(package) or []):
+            wanted = need.marker is None or need.marker.evaluate({"extra": ""})
+            if wanted and need.name != "setuptools":  # part of every environment
+                version = pinned[canonicalize_name(need.name)]
+                assert need.specifier.contains(version), f"{package} needs {need}, not {version}"
+
+
+def test_only_the_tools_chapter_uses_tensorflow():
+    names = re.compile(r"^[\s\"]*(import|from) (tensorflow|keras)\b", re.M)
+    found = {name for name, text in text_files().items() if names.search(text)}
+    assert found <= {"notebooks/tools.ipynb"}
 
 
 def test_every_corpus_has_a_card_with_its_version_and_size():

@@ -1,7 +1,10 @@
-"""The set-up takes torch's CPU build exactly where pip's own choice would bring CUDA."""
+"""The set-up takes torch's CPU build where pip would bring CUDA, and TensorFlow only for tests."""
 
 import json
+import os
+import shutil
 import stat
+import subprocess
 import sys
 
 import pytest
@@ -55,3 +58,43 @@ def test_an_old_python_is_refused_in_one_line(tmp_path):
     python.chmod(0o755)
     with pytest.raises(SystemExit, match=r"Python 3.11 or later is needed; .* is 3.10.2"):
         setup_environment.check_version(str(python))
+
+
+@pytest.mark.parametrize(
+    ("target", "needed"), [("book", False), ("serve", False), ("test", True), ("notebooks", True)]
+)
+def test_tensorflow_is_installed_only_where_it_is_needed(tmp_path, target, needed):
+    """In a fresh environment; make says what it would do and does nothing."""
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    command = ["make", "--dry-run", "--always-make", f"ENVIRONMENT={tmp_path}", target]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"setup_environment.py {tmp_path}\n" in done.stdout
+    assert (f"setup_environment.py --tensorflow {tmp_path}\n" in done.stdout) is needed
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("ERROR: [Errno 28] No space left on device", "the disk is full; free about 4 GB"),
+        ("NewConnectionError: ... No matching distribution found for x==1", "a package could not be downloaded"),
+        ("ERROR: No matching distribution found for tensorflow==2.21.0", "pip finds no tensorflow"),
+    ],
+)
+def test_a_failure_of_pip_is_told_in_one_line(tmp_path, log, said):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho '{log}' >&2\nexit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(SystemExit, match=f"^make: {said}"):
+        setup_environment.pip(python, "install", "tensorflow==2.21.0")
+
+
+def test_too_small_a_disk_is_told_before_tensorflow_is_fetched(tmp_path, monkeypatch):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 1\n")  # pip show: not there
+    python.chmod(0o755)
+    monkeypatch.setattr(setup_environment, "TENSORFLOW_DISK_NEEDED", 10**9)
+    with pytest.raises(SystemExit, match=r"GB of disk are free, about 1000000000 GB are needed"):
+        setup_environment.add_tensorflow(python)

@@ -1,10 +1,12 @@
 """Make the environment that ``make`` works in: the pinned requirements and ``course_lib``.
 
-torch comes as its CPU build where a CPU is what there is. Needs nothing but Python itself.
+torch comes as its CPU build where a CPU is what there is. TensorFlow, which one chapter compares
+with, comes only when it is asked for. Needs nothing but Python itself.
 """
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,8 +14,9 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DISK_NEEDED = 4_000_000_000  # bytes: the environment with torch's CPU build takes about 2 GB
-NETWORK_SIGNS = ("connection", "resolve", "timed out", "proxy", "no matching distribution")
+DISK_NEEDED = 4  # GB: the environment with torch's CPU build takes about 2 GB
+TENSORFLOW_DISK_NEEDED = 3  # GB more: it takes about 2 GB
+NETWORK_SIGNS = ("connection", "resolve", "timed out", "proxy")
 
 
 def fail(message: str) -> None:
@@ -30,6 +33,13 @@ def check_version(python: str) -> None:
         fail(f"Python 3.11 or later is needed; {python} is {version}")
 
 
+def check_disk(folder: Path, gigabytes: int) -> None:
+    """Stop if less disk is free than is needed."""
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < gigabytes:
+        fail(f"{free:.1f} GB of disk are free, about {gigabytes} GB are needed")
+
+
 def pip(python: Path, *words: str) -> None:
     """Run pip with its progress shown; turn a failure into one line that says what to do."""
     command = [str(python), "-m", "pip", "--disable-pip-version-check", *words]
@@ -41,6 +51,9 @@ def pip(python: Path, *words: str) -> None:
         fail("the disk is full; free about 4 GB and run the command again")
     if any(sign in log for sign in NETWORK_SIGNS):
         fail("a package could not be downloaded; check the network and run the command again")
+    missing = re.search(r"no matching distribution found for (\S+)", log)
+    if missing:
+        fail(f"pip finds no {missing[1]} for {python}; make the environment by another Python")
     print(done.stderr, file=sys.stderr)
     fail(f"pip failed (see above): {' '.join(command)}")
 
@@ -71,17 +84,31 @@ def install_cpu_torch(python: Path, torch: str) -> None:
         print("torch's CPU build could not be had; taking the larger CUDA build", file=sys.stderr)
 
 
+def add_tensorflow(python: Path) -> None:
+    """Install TensorFlow beside what is there, which stays as it is pinned."""
+    shown = subprocess.run(
+        [python, "-m", "pip", "show", "--quiet", "tensorflow"], stderr=subprocess.DEVNULL
+    )
+    if shown.returncode != 0:
+        check_disk(python.parent, TENSORFLOW_DISK_NEEDED)
+        print("Adding TensorFlow for the chapter Tools (about 2 GB; a few minutes)", flush=True)
+    files = [str(ROOT / name) for name in ("requirements-tensorflow.txt", "requirements.txt")]
+    pip(python, "install", "-r", files[0], "-c", files[1])
+
+
 def main() -> None:
     """Make the environment if it isn't there, then install into it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("environment", type=Path, help="a virtual environment; made if missing")
-    environment = parser.parse_args().environment
+    parser.add_argument("--tensorflow", action="store_true", help="only add TensorFlow to it")
+    args = parser.parse_args()
+    environment, python = args.environment, args.environment / "bin" / "python"
+    if args.tensorflow:
+        add_tensorflow(python)
+        return
     check_version(sys.executable)
-    python = environment / "bin" / "python"
     if not python.exists():
-        free = shutil.disk_usage(environment.resolve().parent).free
-        if free < DISK_NEEDED:
-            fail(f"{free / 1e9:.1f} GB of disk are free, about 4 GB are needed")
+        check_disk(environment.resolve().parent, DISK_NEEDED)
         print(f"Making the environment {environment} (about 2 GB; a few minutes)", flush=True)
         try:
             venv.create(environment, with_pip=True)
