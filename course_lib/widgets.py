@@ -493,21 +493,22 @@ def alignment_explorer(
     if asking not in range(len(written)):
         raise ValueError(f"asking: expected a place from 0 to {len(written) - 1}, got {asking}")
     names = [f"{i + 1}.{j + 1}" for i, j in heads]
+    read, written = ([token.strip() or "␣" for token in tokens] for tokens in (read, written))
     percents = (100 * weights).round().int().flatten(0, 1).tolist()  # (L * H, T, S)
     shown = percents[heads.index(head)][asking]
     most = shown.index(max(shown))
     items = (
         f'<li><div class="bar"><span style="height: {percent}%"></span></div>'
-        f'<b>{html.escape(token.strip())}</b><span class="percent">{percent} %</span></li>'
+        f'<b>{html.escape(token)}</b><span class="percent">{percent} %</span></li>'
         for token, percent in zip(read, shown, strict=True)
     )
     summary = (
-        f"Writing “{written[asking].strip()}”, head {names[heads.index(head)]} looks most at "
-        f"“{read[most].strip()}”: {shown[most]} %."
+        f"Writing “{written[asking]}”, head {names[heads.index(head)]} looks most at "
+        f"“{read[most]}”: {shown[most]} %."
     )
     data = {
-        "read": list(read),
-        "written": list(written),
+        "read": read,
+        "written": written,
         "heads": names,
         "percents": percents,
         "head": heads.index(head),

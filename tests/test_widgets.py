@@ -384,7 +384,7 @@ def test_merges_need_a_merge_and_a_text():
         widgets.merges_explorer([], "text")
 
 
-READ, WRITTEN = ["the", " file", "<|end|>"], ["</script><b>", " fichier", "中", "<|end|>"]
+READ, WRITTEN = ["the", " file", "<|end|>"], ["</script><b>", " fichier", " ", "<|end|>"]
 LOOKED = torch.rand(2, 2, 4, 3, generator=torch.Generator().manual_seed(0)).mul(3).softmax(-1)
 
 
@@ -406,7 +406,7 @@ def test_alignment_shows_where_each_head_looks_for_each_token(browser):
             assert items == [f"{r.strip()}{p} %" for r, p in zip(READ, percents, strict=True)]
             most = READ[weights.argmax()].strip()
             assert said.startswith(
-                f"Writing “{token.strip()}”, head {name} looks most at “{most}”: "
+                f"Writing “{token.strip() or '␣'}”, head {name} looks most at “{most}”: "
             )
             heights = page.locator(".bar span").evaluate_all(
                 "bars => bars.map(b => b.style.height)"
