@@ -79,7 +79,10 @@ def test_tensorflow_is_installed_only_where_it_is_needed(tmp_path, target, neede
     ("log", "said"),
     [
         ("ERROR: [Errno 28] No space left on device", "the disk is full; free about 4 GB"),
-        ("NewConnectionError: ... No matching distribution found for x==1", "a package could not be downloaded"),
+        (
+            "NewConnectionError: ... No matching distribution for x",
+            "a package could not be downloaded",
+        ),
         ("ERROR: No matching distribution found for tensorflow==2.21.0", "pip finds no tensorflow"),
     ],
 )
