@@ -359,6 +359,13 @@ class KeyValueCache:
         return self._keys[:, :, :end], self._values[:, :, :end]
 
 
+class _HeadNorm(nn.RMSNorm):
+    """RMSNorm in the dtype of its input: torch's fused kernel wants weights of that dtype, too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
+
+
 class MultiHeadAttention(nn.Module):
     """The standard multi-head attention (Vaswani et al. 2017, section 3.2.2).
 
@@ -400,8 +407,8 @@ class MultiHeadAttention(nn.Module):
         self.k_proj = nn.Linear(d_model, self.n_kv_heads * self.head_dim, bias=bias)
         self.v_proj = nn.Linear(d_model, self.n_kv_heads * self.head_dim, bias=bias)
         self.out_proj = nn.Linear(n_heads * self.head_dim, d_model, bias=bias)
-        self.q_norm = nn.RMSNorm(self.head_dim, eps=1e-6) if qk_norm else None
-        self.k_norm = nn.RMSNorm(self.head_dim, eps=1e-6) if qk_norm else None
+        self.q_norm = _HeadNorm(self.head_dim, eps=1e-6) if qk_norm else None
+        self.k_norm = _HeadNorm(self.head_dim, eps=1e-6) if qk_norm else None
 
     def forward(
         self,

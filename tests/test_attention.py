@@ -360,6 +360,16 @@ def test_normalized_queries_and_keys_are_those_of_rms_norm(dtype):
     close(layer(x, return_weights=True)[0], layer(x), dtype)
 
 
+@pytest.mark.filterwarnings("error")
+def test_half_precision_normalizes_queries_and_keys_by_one_kernel():
+    layer, x = MultiHeadAttention(16, 4, qk_norm=True), torch.randn(2, 5, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = layer(x)
+    torch.testing.assert_close(half.float(), layer(x), atol=0.02, rtol=0)
+    half.sum().backward()
+    assert layer.q_norm.weight.grad.abs().sum() > 0
+
+
 def test_normalized_queries_and_keys_make_the_size_of_their_matrices_idle():
     layer, x = MultiHeadAttention(16, 4, qk_norm=True), torch.randn(2, 5, 16)
     before = layer(x)
