@@ -5,7 +5,8 @@ train, the last 10 % are for validation. Losses are in nats per character over a
 validation text. `baseline` is nanoGPT's setting for a CPU: 4 layers, 4 heads, width 128, context
 64, batch 12, AdamW, 2,000 steps. Time is steps × seconds per step, without evaluation. Seconds per
 step are measured in one process, where all recipes take turns, so that ratios hold although the
-machine's speed drifts. Prints tables and saves a plot.
+machine's speed drifts; seconds are taken from a recipe's fastest round. Prints tables and saves a
+plot.
 """
 
 import argparse
@@ -280,14 +281,14 @@ def main() -> None:
     loops = {name: bench.loop(all_recipes[name]) for name in chosen}
     loops["lean loop"] = lean_loop(all_recipes["baseline"], bench.training)
     taken = seconds_per_step(loops, args.rounds, steps=10)
-    cost = {name: statistics.median(taken[name]) for name in taken}
-    print(f"{'recipe':24}{'parameters':>11}{'ms per step':>22}{'tokens/s':>10}")
+    cost = {name: min(taken[name]) for name in taken}  # least disturbed by the rest of the machine
+    print(f"{'recipe':24}{'parameters':>11}{'ms per step':>22}{'tokens/s, best':>16}")
     for name in taken:
         recipe = all_recipes.get(name, all_recipes["baseline"])
         tokens = recipe.batch_size * recipe.context
         row = f"{name:24}{count_parameters(recipe.config):11,}"
         row += f"{spread([1000 * t for t in taken[name]], 1):>22}"
-        print(row + f"{tokens / cost[name]:10,.0f}")
+        print(row + f"{tokens / cost[name]:16,.0f}")
     speed = ratio(taken, "lean loop", "baseline")
     print(f"\nbaseline's steps/s by the leanest plain loop's: {speed:.3f}")
     if args.speed_only:
