@@ -296,7 +296,8 @@ def load_smollm2(precision: str = "float32") -> tuple[GPT, BPETokenizer]:
         raise ValueError(f"precision: expected one of {', '.join(_PACKING)}, got {precision!r}")
     (path,) = data.smollm2_folder().glob("*.gguf")
     file = GGUFFile(path)
-    return _smollm2_model(file, precision), _smollm2_tokenizer(file.fields)
+    tokenizer = _smollm2_tokenizer(file.fields)  # first: it takes the vocabulary out of the fields
+    return _smollm2_model(file, precision), tokenizer
 
 
 class GGUFFile:
@@ -408,9 +409,9 @@ def _smollm2_model(file: GGUFFile, precision: str) -> GPT:
     return _build(lambda: kind(config), dict(_renamed(weights(), _GGUF_NAMES)))
 
 
-def _smollm2_tokenizer(fields: Mapping[str, list]) -> BPETokenizer:
+def _smollm2_tokenizer(fields: dict[str, list]) -> BPETokenizer:
     tokens, types, merges = (
-        fields[f"tokenizer.ggml.{name}"] for name in ("tokens", "token_type", "merges")
+        fields.pop(f"tokenizer.ggml.{name}") for name in ("tokens", "token_type", "merges")
     )
     special = [token for token, kind in zip(tokens, types, strict=True) if kind == _SPECIAL]
     rest = [_from_signs(token) for token in tokens[len(special) :]]
