@@ -12,14 +12,17 @@ import json
 import math
 import re
 from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
 import ipywidgets
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from course_lib.costs import (
@@ -34,6 +37,7 @@ from course_lib.costs import (
     matmul_intensity,
     training_flops,
 )
+from course_lib.evaluation import bleu_counts, bleu_from_counts, tokenize_13a
 
 
 def _picture(figure: Figure, alt: str) -> str:
@@ -519,4 +523,155 @@ def alignment_explorer(
         data,
         FIRST_ITEMS="".join(items),
         FIRST_SUMMARY=html.escape(summary, quote=False),
+    )
+
+
+def bleu_calculator(hypothesis: str, reference: str) -> HTML:
+    """Let the reader change a translation and its reference, and see how BLEU counts.
+
+    The browser computes what ``evaluation.bleu`` does, for one sentence and one reference.
+
+    Args:
+        hypothesis: the translation that is judged, shown first.
+        reference: the right translation, shown first.
+
+    Returns:
+        A self-contained figure. Its first state is written here, so that it is there where no
+        script runs.
+
+    Raises:
+        ValueError: if one of the two is empty.
+    """
+    if not hypothesis.strip() or not reference.strip():
+        raise ValueError("hypothesis, reference: expected at least one word in each")
+    counts = bleu_counts(hypothesis, reference)
+    length, wanted = (int(count) for count in counts[:2])
+    left, items = Counter(tokenize_13a(reference)), []
+    for word in tokenize_13a(hypothesis):
+        left[word] -= 1
+        kind = ' class="match"' if left[word] >= 0 else ""
+        items.append(f"<li{kind}>{html.escape(word)}</li>")
+    rows = (
+        f'<tr><th scope="row">{n}</th><td>{match}</td><td>{total}</td>'
+        f"<td>{_decimals(100 * match / total, 1) + ' %' if total else 'none'}</td></tr>"
+        for n, match, total in zip(range(1, 5), counts[2:6], counts[6:], strict=True)
+    )
+    brevity = math.exp(min(0, 1 - wanted / length))
+    return _fill(
+        "bleu_calculator.html",
+        {"hypothesis": hypothesis, "reference": reference},
+        FIRST_HYPOTHESIS=html.escape(hypothesis),
+        FIRST_REFERENCE=html.escape(reference),
+        FIRST_ITEMS="".join(items),
+        FIRST_ROWS="".join(rows),
+        FIRST_SUMMARY=f"{length} words for {wanted}: brevity penalty {_decimals(brevity, 3)}. "
+        f"BLEU {_decimals(bleu_from_counts(counts), 1)}.",
+    )
+
+
+def _decimals(x: float, digits: int) -> str:
+    """Return a number rounded as the scripts round it: a tie goes up."""
+    return f"{x + 1e-9:.{digits}f}"
+
+
+def threshold_explorer(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    names: tuple[str, str] = ("negative", "positive"),
+    *,
+    threshold: float = 0.5,
+) -> HTML:
+    """Let the reader move a classifier's threshold and see what becomes of its predictions.
+
+    Args:
+        labels: (n,), 0 or 1.
+        scores: (n,), from 0 to 1; from the threshold on an example is called 1.
+        names: of the classes 0 and 1.
+        threshold: shown first; 0.01 to 0.99 in steps of 0.01.
+
+    Returns:
+        A self-contained figure: confusion matrix, precision, recall, F1, accuracy, the scores of
+        both classes and the curve of precision against recall. Its first state is written here, so
+        that it is there where no script runs.
+
+    Raises:
+        ValueError: if labels and scores don't fit each other or are out of range, a class is
+            missing, or the threshold is none that the slider has.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if labels.shape != scores.shape or sorted(set(labels.tolist())) != [0, 1]:
+        raise ValueError(
+            "labels: expected 0 and 1, at least one of both and as many as scores, got "
+            f"{sorted(set(labels.tolist()))}, shape {labels.shape} for {scores.shape}"
+        )
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise ValueError(f"scores: expected 0 to 1, got {scores.min()} to {scores.max()}")
+    percent = round(100 * threshold)
+    if percent not in range(1, 100) or not math.isclose(percent, 100 * threshold):
+        raise ValueError(f"threshold: expected one of 0.01, 0.02, ..., 0.99, got {threshold}")
+    by_class = [scores[labels == kind] for kind in (0, 1)]
+    # called[k][p]: how many of class k have a score from p / 100 on; at 0 that is all of them.
+    called = [[int((s >= p / 100).sum()) for p in range(100)] for s in by_class]
+    (negatives, wrong), (positives, right) = ((c[0], c[percent]) for c in called)
+    precision, recall = right / max(wrong + right, 1), right / positives
+    negative, positive = (html.escape(name) for name in names)
+    matrix = {
+        f"is {negative}": (negatives - wrong, wrong),
+        f"is {positive}": (positives - right, right),
+    }
+    shares = {
+        "Precision": precision,
+        "Recall": recall,
+        "F1": 2 * right / (wrong + right + positives),
+        "Accuracy": (right + negatives - wrong) / len(labels),
+    }
+    return _fill(
+        "threshold_explorer.html",
+        {"called": called, "names": names, "threshold": percent},
+        FIRST_BARS=_score_bars(by_class),
+        FIRST_LINE=f"M{30 + 2.5 * percent:.1f} 10V190",
+        FIRST_CURVE=_precision_recall_curve(labels, scores),
+        FIRST_X=f"{30 + 250 * recall:.1f}",
+        FIRST_Y=f"{190 - 180 * precision:.1f}",
+        FIRST_MATRIX="".join(
+            f'<tr><th scope="row">{name}</th><td>{a:,}</td><td>{b:,}</td></tr>'
+            for name, (a, b) in matrix.items()
+        ),
+        FIRST_SCORES="".join(
+            f'<tr><th scope="row">{name}</th><td>{_decimals(share, 3)}</td></tr>'
+            for name, share in shares.items()
+        ),
+        FIRST_SUMMARY=f"From {threshold:.2f} on called {positive}: {wrong + right:,}, of which "
+        f"{right:,} are. {positives - right:,} that are {positive} are missed.",
+        NEGATIVE_NAME=negative,
+        POSITIVE_NAME=positive,
+    )
+
+
+def _score_bars(by_class: Sequence[np.ndarray], n_bins: int = 25) -> str:
+    """Return bars of the scores' histogram: class 1 upward, class 0 downward."""
+    counts = [np.histogram(scores, n_bins, (0, 1))[0] for scores in by_class]
+    most = max(count.max() for count in counts)
+    width, bars = 250 / n_bins, []
+    for kind, name in enumerate(("negative", "positive")):
+        for i, count in enumerate(counts[kind]):
+            height = 80 * count / most
+            top = 100 - height if kind else 100
+            bars.append(
+                f'<rect class="{name}" x="{30 + i * width:.1f}" y="{top:.1f}" '
+                f'width="{width - 1:.1f}" height="{height:.1f}"/>'
+            )
+    return "".join(bars)
+
+
+def _precision_recall_curve(labels: np.ndarray, scores: np.ndarray, n_points: int = 200) -> str:
+    """Return the path of precision against recall over all thresholds."""
+    order = np.argsort(-scores, kind="stable")
+    right = labels[order].cumsum()
+    # Examples with one score are called together.
+    last = np.append(np.diff(scores[order]) != 0, True)
+    recall, precision = right[last] / right[-1], (right / np.arange(1, len(right) + 1))[last]
+    picked = np.unique(np.linspace(0, len(recall) - 1, n_points).round().astype(int))
+    return "M" + "L".join(
+        f"{30 + 250 * recall[i]:.1f} {190 - 180 * precision[i]:.1f}" for i in picked
     )

@@ -1,13 +1,16 @@
 """Figures that move: what they hold, and what the browser computes in them."""
 
 import math
+import re
 
 import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
+import sacrebleu
+import sklearn.metrics
 import torch
 
-from course_lib import costs, widgets
+from course_lib import costs, evaluation, widgets
 from course_lib.attention import scaled_dot_product_attention
 from course_lib.tokenizer import BPETokenizer
 
@@ -445,3 +448,161 @@ def test_alignment_shows_the_same_first_state_without_a_script(browser):
 def test_alignment_names_what_does_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
         widgets.alignment_explorer(READ, WRITTEN, **{"weights": LOOKED, **changes})
+
+
+PAIRS = [
+    ("The cat sat on the mat.", "The cat is on the mat."),
+    ("the the the the the", "the cat and the dog"),
+    (
+        "Le fichier n'est pas &quot;là&quot;, 3.14 - 20-30 !",
+        "Le fichier, 3.14, n'est pas là: 20-30.",
+    ),
+    ("short", "a much longer reference that has more words"),
+    ("a b c d e f", "x y z"),
+    ("</script><b> FIRST_ROWS FIGURE_DATA a", "FIRST_ROWS FIGURE_DATA </script><b> a"),
+    ("中文 句子。🙂, \u3000ok.\x85 x-\ny", "中文 🙂 , ok . xy."),
+    ("a b c d", "a b c d"),
+]
+
+
+def bleu_state(page):
+    rows = page.locator("tbody tr").all()
+    return (
+        [row.locator("th, td").all_text_contents() for row in rows],
+        page.locator("li.match").all_text_contents(),
+        page.locator("[aria-live]").text_content(),
+    )
+
+
+def test_bleu_calculator_counts_as_course_lib_and_sacrebleu_do(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(widgets.bleu_calculator("a", "b").data)
+    for hypothesis, reference in PAIRS:
+        page.get_by_label("Hypothesis").fill(hypothesis)
+        page.get_by_label("Reference").fill(reference)
+        # What the box holds: a browser may change line breaks.
+        hypothesis, reference = (
+            page.get_by_label(name).input_value() for name in ("Hypothesis", "Reference")
+        )
+        rows, _, says = bleu_state(page)
+        counts = evaluation.bleu_counts(hypothesis, reference)
+        assert [row[1] for row in rows] == [str(count) for count in counts[2:6]]
+        assert [row[2] for row in rows] == [str(count) for count in counts[6:]]
+        assert says.startswith(f"{counts[0]} words for {counts[1]}: brevity penalty ")
+        expected = sacrebleu.corpus_bleu([hypothesis], [[reference]])
+        assert float(says.rsplit(" ", 1)[1].rstrip(".")) == pytest.approx(expected.score, abs=0.051)
+        assert f"penalty {expected.bp:.3f}." in says
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_bleu_calculator_marks_what_the_reference_has_and_no_more(browser):
+    page = browser.new_page()
+    page.set_content(widgets.bleu_calculator("the cat the cat", "the cat sat").data)
+    assert bleu_state(page)[1] == ["the", "cat"], "the reference has each once"
+    page.get_by_role("radio").first.press("ArrowRight")
+    assert page.locator("ol li").all_text_contents() == ["the cat", "cat the", "the cat"]
+    assert bleu_state(page)[1] == ["the cat"]
+    page.get_by_label("Hypothesis").fill("")
+    assert bleu_state(page)[2] == "0 words for 3: brevity penalty 0.000. BLEU 0.0."
+    page.close()
+
+
+def test_bleu_calculator_shows_the_same_first_state_without_a_script(browser):
+    for pair in PAIRS:
+        html = widgets.bleu_calculator(*pair).data
+        assert html == widgets.bleu_calculator(*pair).data
+        assert "http" not in html
+        shown = []
+        for script in (False, True):
+            context = browser.new_context(java_script_enabled=script)
+            page = context.new_page()
+            page.set_content(html)
+            shown.append((bleu_state(page), page.locator("ol li").all_text_contents()))
+            for role in ("textbox", "radio"):
+                assert page.get_by_role(role).count() == script * (2 if role == "textbox" else 4)
+            context.close()
+        assert shown[0] == shown[1]
+
+
+def test_bleu_calculator_needs_words():
+    with pytest.raises(ValueError, match="hypothesis, reference: expected at least one word"):
+        widgets.bleu_calculator("a", " ")
+
+
+LABELS = torch.tensor([0, 1] * 150)
+SCORES = (torch.rand(300, generator=torch.Generator().manual_seed(0)) + LABELS) / 2
+
+
+def threshold_state(page):
+    cells = page.locator(".matrix tbody td").all_text_contents()
+    scores = page.locator(".scores tbody td").all_text_contents()
+    dot = [page.locator("circle").get_attribute(name) for name in ("cx", "cy")]
+    line = page.locator(".line").get_attribute("d")
+    return cells, scores, page.locator("[aria-live]").text_content(), dot, line
+
+
+def test_threshold_gives_the_scores_of_course_lib(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(widgets.threshold_explorer(LABELS, SCORES, ("</script>", "good")).data)
+    slider = page.get_by_role("slider")
+    for percent in (1, 30, 50, 51, 77, 99):
+        slider.fill(str(percent))
+        predicted = (SCORES.double().numpy() >= percent / 100).astype(int)
+        cells, shown, says, dot, _ = threshold_state(page)
+        matrix = evaluation.confusion_matrix(LABELS, predicted, 2)
+        assert cells == [str(count) for count in matrix.flatten()]
+        precision, recall, f1 = (s[1] for s in evaluation.precision_recall_f1(LABELS, predicted))
+        accuracy = evaluation.accuracy(LABELS, predicted)
+        assert [float(x) for x in shown] == pytest.approx(
+            [precision, recall, f1, accuracy], abs=5.1e-4
+        )
+        assert [float(x) for x in dot] == pytest.approx(
+            [30 + 250 * recall, 190 - 180 * precision], abs=0.06
+        )
+        assert says.startswith(f"From {percent / 100:.2f} on called good: {predicted.sum()}, of")
+    assert slider.get_attribute("aria-valuetext") == "0.99"
+    slider.press("ArrowLeft")
+    assert slider.get_attribute("aria-valuetext") == "0.98"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_threshold_draws_the_curve_of_scikit_learn():
+    precision, recall, _ = sklearn.metrics.precision_recall_curve(LABELS, SCORES)
+    page = widgets.threshold_explorer(LABELS, SCORES).data
+    path = re.search(r'class="curve" d="M([^"]*)"', page).group(1)
+    drawn = {tuple(map(float, point.split())) for point in path.split("L")}
+    expected = set(zip((30 + 250 * recall).round(1), (190 - 180 * precision).round(1), strict=True))
+    assert len(drawn) > 100
+    assert all(any(abs(x - a) < 0.11 and abs(y - b) < 0.11 for a, b in expected) for x, y in drawn)
+
+
+def test_threshold_shows_the_same_first_state_without_a_script(browser):
+    for threshold in (0.29, 0.5, 0.99):
+        html = widgets.threshold_explorer(LABELS, SCORES, threshold=threshold).data
+        assert "http" not in html
+        shown = []
+        for script in (False, True):
+            context = browser.new_context(java_script_enabled=script)
+            page = context.new_page()
+            page.set_content(html)
+            shown.append(threshold_state(page))
+            assert page.get_by_role("slider").count() == script
+            context.close()
+        assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": LABELS[:9]}, r"labels: expected 0 and 1, .* shape \(9,\) for \(300,\)"),
+        ({"labels": torch.ones(300)}, r"labels: expected 0 and 1, at least one of both"),
+        ({"scores": 2 * SCORES}, "scores: expected 0 to 1, got "),
+        ({"threshold": 1.0}, "threshold: expected one of 0.01, 0.02, ..., 0.99, got 1.0"),
+        ({"threshold": 0.505}, "threshold: expected one of 0.01, .* got 0.505"),
+    ],
+)
+def test_threshold_names_what_does_not_fit(changes, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.threshold_explorer(**{"labels": LABELS, "scores": SCORES, **changes})
