@@ -675,3 +675,82 @@ def _precision_recall_curve(labels: np.ndarray, scores: np.ndarray, n_points: in
     return "M" + "L".join(
         f"{30 + 250 * recall[i]:.1f} {190 - 180 * precision[i]:.1f}" for i in picked
     )
+
+
+def decoding_explorer(
+    contexts: Mapping[str, Tensor], label: Callable[[int], str], *, shown: int = 12
+) -> HTML:
+    """Let the reader move temperature, top-k and top-p, and see what the next token is drawn from.
+
+    The browser computes what ``Sampler.probabilities`` does, of the logits rounded to hundredths.
+    Of all but the likeliest tokens it gets only how many have each logit.
+
+    Args:
+        contexts: texts so far, with the logits (V,) of the next token.
+        label: token id to what is shown of it.
+        shown: how many tokens have a row of their own, the likeliest first.
+
+    Returns:
+        A self-contained figure that opens with the model's own distribution after the first text.
+        Its first state is written here, so that it is there where no script runs.
+
+    Raises:
+        ValueError: if there is no text, or the logits are not (V,) with V above ``shown``.
+    """
+    if not contexts:
+        raise ValueError("contexts: expected at least one text, got none")
+    held = [_context(text, logits, label, shown) for text, logits in contexts.items()]
+    choices = {
+        "temperature": [step / 20 for step in range(41)],
+        "k": [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, None],
+        "p": [*(step / 20 for step in range(1, 20)), 0.99, None],
+    }
+    first = {"temperature": 20, "k": len(choices["k"]) - 1, "p": len(choices["p"]) - 1}
+    text, logits = next(iter(contexts.items()))
+    probabilities = _hundredths(logits).div(100).softmax(-1).sort(descending=True).values
+    top, count = probabilities[:shown], len(probabilities)
+    names = [name for name, _ in held[0]["shown"]] + [f"{count - shown:,} other tokens"]
+    return _fill(
+        "decoding_explorer.html",
+        {"contexts": held, "choices": choices, "first": first},
+        FIRST_CONTEXT=html.escape(text),
+        FIRST_SENTENCE=f"Kept: {count:,} of {count:,} tokens, which have 100.0 % of the probability"
+        f" at this temperature. The draw is as open as one among "
+        f"{torch.special.entr(probabilities).sum().exp():.1f} equally likely tokens.",
+        FIRST_ROWS="".join(
+            map(_decoding_row, names, [*top.tolist(), probabilities[shown:].sum().item()])
+        ),
+    )
+
+
+def _hundredths(logits: Tensor) -> Tensor:
+    """Return the logits below the highest as whole numbers of hundredths, (V,)."""
+    logits = logits.double().cpu()
+    return (100 * (logits - logits.max())).round()
+
+
+def _context(text: str, logits: Tensor, label: Callable[[int], str], shown: int) -> dict:
+    """Return what the explorer's script needs of one text's next token."""
+    if logits.dim() != 1 or len(logits) <= shown:
+        raise ValueError(
+            f"contexts: expected logits (V,) with V above {shown}, got {tuple(logits.shape)}"
+        )
+    values, order = _hundredths(logits).sort(descending=True, stable=True)
+    values, rest = values.int(), values[shown:].int()
+    top = zip(order[:shown].tolist(), values[:shown].tolist(), strict=True)
+    return {
+        "text": text,
+        "shown": [[label(token), value] for token, value in top],
+        "from": rest[0].item(),
+        "rest": torch.bincount(rest[0] - rest).tolist(),
+    }
+
+
+def _decoding_row(name: str, probability: float) -> str:
+    """Return a row of the explorer's table where nothing is changed, as its script writes it."""
+    share = f"{100 * probability:.1f} %"
+    bar = f'<span style="width: {100 * probability:.3f}%"></span>'
+    return (
+        f'<tr><th scope="row">{html.escape(name)}</th><td>{share}</td><td>{share}</td>'
+        f'<td class="bar">{bar}{bar}</td></tr>'
+    )

@@ -12,6 +12,7 @@ import torch
 
 from course_lib import costs, evaluation, widgets
 from course_lib.attention import scaled_dot_product_attention
+from course_lib.generation import Sampler
 from course_lib.tokenizer import BPETokenizer
 
 TOKENS = ["the", "cat", "</script><b>"]
@@ -606,3 +607,104 @@ def test_threshold_shows_the_same_first_state_without_a_script(browser):
 def test_threshold_names_what_does_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
         widgets.threshold_explorer(**{"labels": LABELS, "scores": SCORES, **changes})
+
+
+def decoding_logits(size=400, seed=0):
+    logits = 4 * torch.randn(size, generator=torch.Generator().manual_seed(seed)).double()
+    return logits.round(decimals=2)
+
+
+def decoding_contexts():
+    tied = decoding_logits(seed=1)
+    tied[tied.topk(30).indices] = tied.max()  # more than there are rows for
+    return {"</script> a": decoding_logits(), "b": tied}
+
+
+def decoding_label(token):
+    return f"<token {token}>"
+
+
+def decoding_state(page):
+    rows = page.locator("tbody tr").all_text_contents()
+    return rows, page.locator(".says").text_content(), page.locator("caption").text_content()
+
+
+def test_decoding_shows_the_same_first_state_without_a_script(browser):
+    html = widgets.decoding_explorer(decoding_contexts(), decoding_label).data
+    assert html == widgets.decoding_explorer(decoding_contexts(), decoding_label).data
+    assert "http" not in html
+    shown = []
+    for script in (False, True):
+        context = browser.new_context(java_script_enabled=script)
+        page = context.new_page()
+        page.set_content(html)
+        shown.append(decoding_state(page))
+        assert page.get_by_role("slider").count() == 3 * script
+        assert page.get_by_role("radio").count() == 2 * script
+        context.close()
+    assert shown[0] == shown[1]
+    assert len(shown[0][0]) == 13
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_decoding_draws_from_what_the_sampler_draws_from(browser, at):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(widgets.decoding_explorer(decoding_contexts(), decoding_label).data)
+    page.get_by_role("radio").nth(at).check()
+    logits = list(decoding_contexts().values())[at]
+    order = (100 * logits).round().sort(descending=True, stable=True).indices.tolist()
+    settings = [(1, None, None), (0.5, 3, None), (1.5, None, 0.3), (0.85, 50, 0.9), (2, 5, 0.05)]
+    for temperature, k, p in [*settings, (0, None, None), (1, 1, None), (2, None, 0.99)]:
+        wanted = {"Temperature": f"{temperature:.2f}", "Top-k": str(k or "off")}
+        for name, value in (wanted | {"Top-p": f"{p:.2f}" if p else "off"}).items():
+            slider = page.get_by_role("slider", name=name)
+            for place in range(int(slider.get_attribute("max")) + 1):
+                slider.fill(str(place))
+                if slider.get_attribute("aria-valuetext") == value:
+                    break
+            assert slider.get_attribute("aria-valuetext") == value
+        probabilities = Sampler(temperature, k, p).probabilities(logits[None].float(), [[]])[0]
+        kept, says = int((probabilities > 0).sum()), page.locator(".says").text_content()
+        found = int(says.removeprefix("Kept: ").split(" of 400")[0])
+        # The sampler's sums are in single precision: of many tokens one more may be kept.
+        assert abs(found - kept) <= (p is not None and kept > 20), (temperature, k, p)
+        warm = (logits / temperature).softmax(-1).sort(descending=True).values if temperature else 1
+        share = 100 * warm[:found].sum().item() if temperature else 100
+        assert f"have {share:.1f} % of the probability" in says
+        choices = torch.special.entr(probabilities).sum().exp().item()
+        said = float(says.split("among ")[1].split()[0])
+        assert said == pytest.approx(choices, rel=5e-3, abs=0.06)
+        if at == 0:
+            cells = page.locator("tbody td:nth-child(3)").all_text_contents()
+            names = page.locator("tbody th").all_text_contents()
+            assert names[:12] == [decoding_label(token) for token in order[:12]]
+            for cell, token in zip(cells, order[:12], strict=False):
+                expected = 100 * probabilities[token].item()
+                got = 0.0 if cell == "cut" else float(cell.removesuffix(" %"))
+                assert got == pytest.approx(expected, abs=0.06)
+                assert (cell == "cut") == (expected == 0)
+    page.close()
+
+
+def test_decoding_moves_by_the_keyboard_and_counts_a_whole_vocabulary(browser):
+    page = browser.new_page()
+    logits = 3 * torch.randn(49_152, generator=torch.Generator().manual_seed(0))
+    html = widgets.decoding_explorer({"x": logits}, decoding_label).data
+    assert len(html) < 30_000, "the logits of most tokens are only counted"
+    page.set_content(html)
+    assert "Kept: 49,152 of 49,152 tokens" in page.locator(".says").text_content()
+    page.get_by_role("slider", name="Top-k").press("ArrowLeft")
+    assert "Kept: 1,0" in page.locator(".says").text_content(), "1,000 and those that tie"
+    page.get_by_role("slider", name="Temperature").press("Home")
+    assert "Kept: 1 of 49,152" in page.locator(".says").text_content()
+    assert "among 1.0 equally" in page.locator(".says").text_content()
+    assert page.locator("tbody td:nth-child(3)").all_text_contents()[:2] == ["100.0 %", "cut"]
+    page.close()
+
+
+def test_decoding_names_what_it_can_t_show():
+    with pytest.raises(ValueError, match="contexts: expected at least one text, got none"):
+        widgets.decoding_explorer({}, decoding_label)
+    for wrong in (torch.zeros(12), torch.zeros(1, 50)):
+        with pytest.raises(ValueError, match=r"contexts: expected logits \(V,\) with V above 12"):
+            widgets.decoding_explorer({"x": wrong}, decoding_label)
