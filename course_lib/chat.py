@@ -1,0 +1,413 @@
+"""Conversations: rows to train an assistant on, and a chat with it.
+
+Taught in 'Dialogue'. Training on answers alone is from Ouyang et al. (2022), 'Training language
+models to follow instructions with human feedback', section 3.1, the supervised step.
+"""
+
+import argparse
+import contextlib
+import html
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import ipywidgets
+import torch
+import torch.nn.functional as F
+from IPython.display import display
+from torch import Tensor
+
+from course_lib import data, text
+from course_lib.generation import GREEDY, Choose, Sampler, stream
+from course_lib.model import GPT
+from course_lib.pretrained import END_OF_TURN, SYSTEM_PROMPT, encode_chat, load_smollm2
+from course_lib.tokenizer import BPETokenizer
+from course_lib.training import IGNORE, Batches
+from course_lib.translation import pad
+
+WEIGHTS = Path(__file__).parent / "weights" / "dialogue.safetensors"
+MAX_ANSWER = 40  # tokens; of the longer answers nearly all are programs
+
+Message = Mapping[str, str]  # with "role" and "content"
+
+
+# Training
+
+
+class Exchange(NamedTuple):
+    """What one says, what the other answers, and what they talk about."""
+
+    question: str
+    answer: str
+    topic: str
+
+    def messages(self) -> list[Message]:
+        """Return both as a chat's messages."""
+        return [
+            {"role": "user", "content": self.question},
+            {"role": "assistant", "content": self.answer},
+        ]
+
+
+def load_exchanges(shares: Sequence[float] = (0.8, 0.2)) -> tuple[list[Exchange], ...]:
+    """Return the first exchange of each English conversation, in parts without a leak.
+
+    Copies are left out. All exchanges with one question, or nearly the same one, are in one part:
+    of questions so short, near copies are found by runs of five letters, not of five words.
+
+    Args:
+        shares: of the parts, as in :func:`course_lib.text.split`.
+    """
+    topics = {
+        tuple(turn.strip() for turn in dialogue.turns[:2]): dialogue.topic
+        for dialogue in data.load_dialogues("english")
+    }
+    exchanges = [Exchange(*turns, topic) for turns, topic in sorted(topics.items())]
+    spelled = {each: " ".join(re.sub(r"\W", "", each.question.lower())) for each in exchanges}
+    whole = 10**6  # a question is no long text whose sentences could be shared
+    parts = text.split(spelled, shares, threshold=0.6, sentence_words=whole)
+    return tuple(list(part) for part in parts)
+
+
+def training_row(
+    tokenizer: BPETokenizer, messages: Sequence[Message]
+) -> tuple[list[int], list[int]]:
+    """Return a conversation's token ids and the targets: what the assistant writes, and no more.
+
+    Args:
+        tokenizer: SmolLM2's.
+        messages: as for :func:`course_lib.pretrained.encode_chat`.
+
+    Returns:
+        Inputs (T,) and targets (T,), one token further. Targets that the assistant doesn't write
+        are ``IGNORE``; the sign that ends its turn is one that it writes.
+    """
+    ids = encode_chat(tokenizer, messages, add_generation_prompt=False)
+    targets = [IGNORE] * len(ids)
+    for i, message in enumerate(messages):
+        if message["role"] == "assistant":
+            start = len(encode_chat(tokenizer, messages[:i]))
+            # The line break behind the turn's end is no longer the assistant's.
+            end = len(encode_chat(tokenizer, messages[: i + 1], add_generation_prompt=False)) - 1
+            targets[start:end] = ids[start:end]
+    return ids[:-1], targets[1:]
+
+
+def chat_batches(
+    tokenizer: BPETokenizer, exchanges: Iterable[Exchange], batch_size: int, seed: int = 0
+) -> tuple[Batches, int]:
+    """Return batches of exchanges of about the same length, so that little is padded.
+
+    Args:
+        tokenizer: SmolLM2's.
+        exchanges: to train on; those with an answer above ``MAX_ANSWER`` tokens are left out.
+        batch_size: rows per batch, B.
+        seed: of the order, another one in each epoch.
+
+    Returns:
+        A function of the step that gives inputs (B, T) and targets (B, T), ``IGNORE`` where
+        nothing is to be learned; and the number of batches in an epoch.
+    """
+    rows = [
+        training_row(tokenizer, exchange.messages())
+        for exchange in exchanges
+        if len(tokenizer.encode(exchange.answer)) <= MAX_ANSWER
+    ]
+    lengths = torch.tensor([len(inputs) for inputs, _ in rows])
+    per_epoch = -(-len(rows) // batch_size)
+
+    @lru_cache(maxsize=1)
+    def plan(epoch: int) -> list[list[int]]:
+        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        noise = torch.rand(len(rows), generator=generator)
+        batches = (lengths + 4 * noise).argsort().split(batch_size)
+        order = torch.randperm(per_epoch, generator=generator).tolist()
+        return [batches[i].tolist() for i in order]
+
+    def batches(step: int) -> tuple[Tensor, Tensor]:
+        epoch, i = divmod(step, per_epoch)
+        chosen = [rows[j] for j in plan(epoch)[i]]
+        inputs, targets = zip(*chosen, strict=True)
+        return pad(inputs), pad(targets, IGNORE)
+
+    return batches, per_epoch
+
+
+def answer_loss(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean loss in nats over the targets that count; logits are made for them alone.
+
+    Args:
+        model: gives states (B, T, d_model).
+        inputs: (B, T).
+        targets: (B, T), ``IGNORE`` where nothing counts.
+    """
+    counts = targets != IGNORE  # (B, T)
+    logits = model.logits(model.states(inputs)[counts])  # (N, V)
+    return F.cross_entropy(logits, targets[counts])
+
+
+# Talking
+
+
+def trim(tokenizer: BPETokenizer, messages: Sequence[Message], window: int) -> list[Message]:
+    """Return a conversation without its oldest turns, so that it fits the window.
+
+    A system message and the last message always stay. What is left begins with a user's message.
+
+    Args:
+        tokenizer: SmolLM2's.
+        messages: as for :func:`course_lib.pretrained.encode_chat`.
+        window: tokens that the model may read, those that begin its answer included.
+
+    Raises:
+        ValueError: if what must stay doesn't fit.
+    """
+    system = [message for message in messages[:1] if message["role"] == "system"]
+    turns = list(messages[len(system) :])
+    while (length := len(encode_chat(tokenizer, [*system, *turns]))) > window:
+        starts = [i for i, turn in enumerate(turns) if turn["role"] == "user" and i > 0]
+        if not starts:
+            raise ValueError(
+                f"message: expected at most {window} tokens with the system prompt, got {length}; "
+                "write less, or give the chat a larger window"
+            )
+        turns = turns[starts[0] :]
+    return [*system, *turns]
+
+
+class Chat:
+    """A conversation with SmolLM2, or another model that was trained on its template.
+
+    Args:
+        model: in any precision.
+        tokenizer: the model's.
+        system: what the assistant is told before the conversation.
+        choose: how tokens are chosen; see :func:`course_lib.generation.stream`.
+        window: tokens that the model may read at once, its answer included. A model reads all of
+            them before it answers: a small window answers sooner, and forgets sooner.
+        max_new_tokens: of an answer.
+
+    Attributes:
+        messages: what was said so far, without the system message.
+        forgotten: how many of them, from the first, the last answer was made without.
+
+    Raises:
+        ValueError: if the window is larger than the model's context, or not larger than an answer.
+    """
+
+    def __init__(
+        self,
+        model: GPT,
+        tokenizer: BPETokenizer,
+        system: str = SYSTEM_PROMPT,
+        *,
+        choose: Choose = GREEDY,
+        window: int = 1024,
+        max_new_tokens: int = 200,
+    ) -> None:
+        if not max_new_tokens < window <= model.config.context:
+            raise ValueError(
+                f"window: expected more than max_new_tokens={max_new_tokens}, at most the model's "
+                f"context={model.config.context}, got {window}"
+            )
+        self.model, self.tokenizer, self.choose = model, tokenizer, choose
+        self.system: Message = {"role": "system", "content": system}
+        self.window, self.max_new_tokens = window, max_new_tokens
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was said; an answer that is being written ends."""
+        self.stop()
+        self.messages: list[dict[str, str]] = []
+        self.forgotten = 0
+
+    def stop(self) -> None:
+        """End the answer that is being written; what there is of it stays."""
+        self._stopping = True
+
+    def send(self, text: str) -> Iterator[str]:
+        """Say something, and return the answer piece by piece as the model writes it.
+
+        If the model fails, the conversation is as it was before.
+
+        Args:
+            text: the user's message.
+
+        Raises:
+            ValueError: at once, if the text is empty, doesn't fit the window, or has a special
+                token.
+        """
+        said = [{"role": "user", "content": text.strip()}, {"role": "assistant", "content": ""}]
+        if not said[0]["content"]:
+            raise ValueError("message: expected some text, got none")
+        all_messages = [self.system, *self.messages, said[0]]
+        seen = trim(self.tokenizer, all_messages, self.window - self.max_new_tokens)
+        prompt = encode_chat(self.tokenizer, seen)
+        self.forgotten, self._stopping = len(all_messages) - len(seen), False
+        self.messages += said
+        return self._answer(prompt, self.messages, said[1])
+
+    def _answer(
+        self, prompt: list[int], messages: list[dict[str, str]], answer: dict[str, str]
+    ) -> Iterator[str]:
+        try:
+            for piece in stream(
+                self.model,
+                self.tokenizer,
+                prompt,
+                self.choose,
+                max_new_tokens=self.max_new_tokens,
+                stop=END_OF_TURN,
+            ):
+                answer["content"] += piece
+                yield piece
+                if self._stopping:
+                    return
+        except Exception:
+            del messages[-2:]
+            raise
+
+
+_NO_KERNEL = (
+    "Write below and press Enter. In the pages of the book no Python runs: there the buttons do "
+    "nothing. Open the notebook and run it to talk to the model on your own machine."
+)
+
+
+class ChatWidget:
+    """A chat in a notebook; the answer is written in the background as the model makes it.
+
+    Enter or Send sends; Stop ends an answer, Clear the conversation.
+
+    Args:
+        chat: what was said in it already is shown.
+    """
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self._thread: threading.Thread | None = None
+        wide = ipywidgets.Layout(width="100%")
+        self.log = ipywidgets.HTML(layout=wide)
+        self.status = ipywidgets.HTML(f"<span role='status'>{_NO_KERNEL}</span>", layout=wide)
+        self.input = ipywidgets.Text(
+            description="Message", placeholder="Write here; Enter sends", layout=wide
+        )
+        self.buttons = {
+            name: ipywidgets.Button(description=name, tooltip=about, disabled=name == "Stop")
+            for name, about in (
+                ("Send", "Send the message"),
+                ("Stop", "End the answer that is being written"),
+                ("Clear", "Begin a new conversation"),
+            )
+        }
+        for name, action in {"Send": self.send, "Stop": chat.stop, "Clear": self.clear}.items():
+            self.buttons[name].on_click(lambda _, action=action: action())
+        # Enter sends this message; a change of the value comes also when the field is left.
+        self.input.on_msg(lambda _, content, __: content.get("event") == "submit" and self.send())
+        row = ipywidgets.HBox(list(self.buttons.values()))
+        self.box = ipywidgets.VBox([self.log, self.status, self.input, row])
+        self._show()
+
+    def _ipython_display_(self) -> None:
+        if not hasattr(self.box, "_repr_mimebundle_"):  # ipywidgets 7, as in Colab
+            display(self.box)
+            return
+        bundle = self.box._repr_mimebundle_()
+        bundle["text/plain"] = "A chat: a field for the message, and Send, Stop and Clear"
+        display(bundle, raw=True)
+
+    def send(self) -> None:
+        """Send what is in the field; the answer is written in the background."""
+        if self._thread is not None and self._thread.is_alive():
+            self._say("Wait until the answer is written, or stop it.")
+            return
+        try:
+            pieces = self.chat.send(self.input.value)
+        except ValueError as error:
+            self._say(str(error))
+            return
+        self.input.value = ""
+        self._say("The assistant is writing.")
+        self.buttons["Stop"].disabled = False
+        self._thread = threading.Thread(target=self._write, args=(pieces,), daemon=True)
+        self._thread.start()
+
+    def clear(self) -> None:
+        """Begin a new conversation."""
+        self.chat.clear()
+        self._show()
+        self._say("A new conversation.")
+
+    def wait(self) -> None:
+        """Return when the answer is written."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _write(self, pieces: Iterator[str]) -> None:
+        try:
+            self._show(busy=True)
+            for _ in pieces:
+                self._show(busy=True)
+        except Exception as error:  # of the model: in a thread nobody else would tell
+            self._say(f"The model failed. {type(error).__name__}: {error}")
+        else:
+            self._say("Your turn.")
+        self.buttons["Stop"].disabled = True
+        self._show()
+
+    def _say(self, text: str) -> None:
+        self.status.value = f"<span role='status'>{html.escape(text)}</span>"
+
+    def _show(self, busy: bool = False) -> None:
+        """Write the conversation; a screen reader reads a turn when it is whole."""
+        names = {"user": "You", "assistant": "Assistant"}
+        rows = [
+            f"<p style='white-space: pre-wrap; margin: 0.3em 0'><b>{names[message['role']]}:</b> "
+            f"{html.escape(message['content'])}</p>"
+            for message in self.chat.messages
+        ]
+        if self.chat.forgotten:
+            line = "<p><i>What stands above is out of the window: the model forgot it.</i></p>"
+            rows.insert(self.chat.forgotten, line)
+        self.log.value = (
+            f"<div role='log' aria-label='Conversation' aria-busy='{str(busy).lower()}'>"
+            f"{''.join(rows)}</div>"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Talk to SmolLM2 in the terminal; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m course_lib.chat",
+        description="Talk to SmolLM2-135M. Ctrl-C ends an answer, an empty line the chat.",
+    )
+    parser.add_argument("--system", default=SYSTEM_PROMPT, help="the system prompt [%(default)s]")
+    parser.add_argument(
+        "--temperature", type=float, default=0.7, help="0 always takes the likeliest [%(default)s]"
+    )
+    args = parser.parse_args(arguments)
+    try:
+        choose = Sampler(args.temperature, top_p=0.9)
+        chat = Chat(*load_smollm2("int4"), args.system, choose=choose)
+    except (ValueError, data.DataError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    with contextlib.suppress(EOFError):
+        while line := input("> ").strip():
+            try:
+                for piece in chat.send(line):
+                    print(piece, end="", flush=True)
+            except KeyboardInterrupt:
+                print(" [stopped]", end="")
+            except ValueError as error:
+                print(error, end="")
+            print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
