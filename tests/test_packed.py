@@ -43,7 +43,16 @@ def test_rounding_errs_by_half_a_step_at_most():
     _, scale, _ = quantize_4bit(weight)
     error = (rounded(weight) - weight).abs().unflatten(1, (-1, 32)).amax(-1)
     assert (error <= scale / 2 + 1e-6).all()
-    assert rounded(torch.full((2, 32), 0.7)).allclose(torch.tensor(0.7)), "all weights the same"
+    same = torch.full((2, 32), 0.7)
+    assert rounded(same).allclose(same)
+    assert torch.equal(quantize_4bit(same)[0], torch.zeros(2, 32, dtype=torch.int32))
+
+
+def test_weights_in_bfloat16_are_rounded_once_only():
+    weight = random_weight().bfloat16()
+    for got, wanted in zip(quantize_4bit(weight), quantize_4bit(weight.float()), strict=True):
+        assert got.dtype == wanted.dtype
+        assert torch.equal(got, wanted)
 
 
 @pytest.mark.parametrize("shape", [(96,), (1, 1, 96), (2, 5, 96)])
@@ -58,6 +67,14 @@ def test_products_equal_those_of_the_rounded_weights(shape):
         got, wanted = layer(x).float(), F.linear(x.float(), kept)
         assert got.shape == wanted.shape
         assert (got - wanted).norm() < 0.01 * wanted.norm()
+
+
+def test_a_cpu_without_the_kernel_gets_the_same_products(monkeypatch):
+    weight, x = random_weight(), torch.randn(2, 5, 96).bfloat16()
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    layer = PackedLinear(weight)
+    assert not layer.has_kernel
+    torch.testing.assert_close(layer(x), F.linear(x, weight.bfloat16()))
 
 
 def test_layers_take_the_memory_that_they_promise():
@@ -92,6 +109,7 @@ def test_packed_gpt_gives_about_the_logits_of_the_plain_one():
     assert (got - wanted).norm() < 0.02 * wanted.norm()
 
 
-def test_rows_that_make_no_groups_are_refused():
+@pytest.mark.parametrize("shape", [(4, 33), (64,), (2, 4, 64)])
+def test_weights_that_make_no_groups_are_refused(shape):
     with pytest.raises(ValueError, match=r"weight: expected shape \(out, a multiple of 32\), got"):
-        quantize_4bit(torch.ones(4, 33))
+        quantize_4bit(torch.ones(shape))
