@@ -38,6 +38,8 @@ SMALL = {
         n_embd=24,
         n_layer=3,
         n_head=4,
+        n_inner=40,
+        layer_norm_epsilon=1e-3,
         activation_function="gelu_new",
     ),
     "llama": transformers.LlamaConfig(
@@ -97,6 +99,48 @@ def test_decoders_give_transformers_logits(tmp_path, kind, model_class, tied):
     with torch.no_grad():
         torch.testing.assert_close(ours(tokens), theirs(tokens).logits, atol=1e-4, rtol=1e-4)
     assert ours.config.tied == tied
+    assert not ours.training
+    assert all(parameter.requires_grad for parameter in ours.parameters())
+
+
+def loads_like(config, weights, plain):
+    """Say whether a config and weights give the same model as what Transformers writes today."""
+    tokens = torch.randint(97, (2, 16), generator=torch.Generator().manual_seed(0))
+    ours = pretrained.from_weights(config, weights)
+    return torch.equal(ours(tokens), pretrained.from_weights(*plain)(tokens))
+
+
+def test_checkpoints_of_old_versions_load():
+    """Masks and positions were kept as weights; a setting at its default was left out."""
+    mask = torch.ones(1, 1, 32, 32).tril()
+    theirs = random_model(transformers.GPT2LMHeadModel, SMALL["gpt2"])
+    weights, config = theirs.state_dict(), {**SMALL["gpt2"].to_dict(), "tie_word_embeddings": True}
+    old = {
+        "transformer.h.0.attn.bias": mask,
+        "transformer.h.0.attn.masked_bias": torch.tensor(-1e4),
+    }
+    short = {name: value for name, value in config.items() if name != "tie_word_embeddings"}
+    assert loads_like(short, {**weights, **old}, (config, weights))
+    theirs = random_model(transformers.LlamaForCausalLM, SMALL["llama"])
+    weights, config = (
+        theirs.state_dict(),
+        {**SMALL["llama"].to_dict(), "tie_word_embeddings": False},
+    )
+    old = {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}
+    short = {name: value for name, value in config.items() if name != "tie_word_embeddings"}
+    theta = short.pop("rope_parameters")["rope_theta"]
+    assert loads_like({**short, "rope_theta": theta}, {**weights, **old}, (config, weights))
+    theirs = random_model(transformers.BertModel, SMALL["bert"])
+    weights, config = theirs.state_dict(), SMALL["bert"].to_dict()
+    old = {"embeddings.position_ids": torch.arange(32)[None]}
+    assert loads_like(config, {**weights, **old}, (config, weights))
+
+
+def test_both_names_of_gelu_s_approximation_mean_it():
+    weights = random_model(transformers.GPT2LMHeadModel, SMALL["gpt2"]).state_dict()
+    config = SMALL["gpt2"].to_dict()
+    other = {**config, "activation_function": "gelu_pytorch_tanh"}
+    assert loads_like(other, weights, (config, weights))
 
 
 @pytest.mark.parametrize("with_head", [True, False])
@@ -140,10 +184,20 @@ def test_checkpoint_in_several_files_loads(tmp_path):
         ("gpt2", {"model_type": "t5"}, "model_type: expected one of gpt2, .*, got 't5'"),
         ("gpt2", {"activation_function": "silu"}, "mlp: expected one of"),
         ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx: "),
+        ("gpt2", {"scale_attn_weights": False}, "scale_attn_weights: expected True, got False"),
+        ("gpt2", {"add_cross_attention": True}, "add_cross_attention: expected False, got True"),
+        ("llama", {"attention_bias": True}, "attention_bias: expected False, got True"),
+        ("llama", {"mlp_bias": True}, "mlp_bias: expected False, got True"),
+        (
+            "llama",
+            {"rope_scaling": {"type": "linear", "factor": 2.0}},
+            "rope_scaling: expected None",
+        ),
         ("llama", {"hidden_act": "gelu"}, "hidden_act: expected 'silu', got 'gelu'"),
         ("llama", {"head_dim": 16}, "head_dim: expected 8, got 16"),
         ("llama", {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0}}, "rope_type: "),
         ("bert", {"is_decoder": True}, "is_decoder: expected False, got True"),
+        ("bert", {"position_embedding_type": "relative_key"}, "position_embedding_type: expected"),
     ],
 )
 def test_settings_that_our_blocks_lack_are_refused(kind, changes, message):
@@ -168,13 +222,23 @@ def test_missing_and_foreign_weights_are_named(tmp_path):
 # GGUF
 
 
-def test_gguf_file_is_read_as_the_gguf_package_reads_it(tmp_path):
+@pytest.mark.parametrize("alignment", [None, 256])
+def test_gguf_file_is_read_as_the_gguf_package_reads_it(tmp_path, alignment):
     path = tmp_path / "small.gguf"
     writer = gguf.GGUFWriter(path, "llama")
+    if alignment is not None:
+        writer.add_custom_alignment(alignment)
     writer.add_uint32("a.count", 7)
     writer.add_float64("a.ratio", 0.5)
     writer.add_bool("a.flag", True)
     writer.add_int8("a.small", -3)
+    writer.add_uint8("a.byte", 200)
+    writer.add_int16("a.short", -300)
+    writer.add_uint16("a.unsigned_short", 50_000)
+    writer.add_int32("a.int", -70_000)
+    writer.add_int64("a.long", -(2**40))
+    writer.add_uint64("a.unsigned_long", 2**63)
+    writer.add_float32("a.float", 0.25)
     writer.add_string("a.text", "é 中🙂")
     writer.add_array("a.words", ["x", "", "中"])
     writer.add_array("a.numbers", [1, 2, 3])
@@ -191,18 +255,20 @@ def test_gguf_file_is_read_as_the_gguf_package_reads_it(tmp_path):
     ours, theirs = GGUFFile(path), gguf.GGUFReader(path)
     for name, value in ours.fields.items():
         assert value == theirs.fields[name].contents(), name
-    assert len(ours.fields) == 8, "with the architecture"
+    assert len(ours.fields) == 15 + (alignment is not None), "with the architecture"
     assert len(ours.weights) == len(theirs.tensors) == 4
     for tensor in theirs.tensors:
         wanted = quants.dequantize(tensor.data, tensor.tensor_type)
         np.testing.assert_array_equal(ours.weight(tensor.name).numpy(), wanted)
         half = ours.weight(tensor.name, torch.bfloat16)
         assert torch.equal(half, torch.from_numpy(wanted).bfloat16())
-    path.write_bytes(b"GGML" + path.read_bytes()[4:])
-    with pytest.raises(
-        ValueError, match=r"small.gguf: expected a GGUF file of version 3, got b'GGML"
-    ):
-        GGUFFile(path)
+    whole = path.read_bytes()
+    for start in (b"GGML\3", b"GGUF\2"):
+        path.write_bytes(start + whole[5:])
+        with pytest.raises(
+            ValueError, match=r"small.gguf: expected a GGUF file of version 3, got b'"
+        ):
+            GGUFFile(path)
 
 
 # SmolLM2
