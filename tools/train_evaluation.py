@@ -1,0 +1,96 @@
+"""Fine-tune the classifier of the chapter 'Evaluation' and write what was learned.
+
+MiniLM with LoRA on all matrices of its upper blocks. The first steps see the first 16 and the last
+48 word pieces of each review, where the verdict stands, later ones twice as many of both: so more
+reviews are read in the same time. The logits for all of the validation and the test part, on twice
+as many word pieces again, are written, too: the chapter compares classifiers on all of them.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_lib import classification
+from course_lib.classification import ReviewClassifier, classify, head_and_tail, text_batches
+from course_lib.data import load_film_reviews
+from course_lib.optim import AdamW, warmup_stable_decay
+from course_lib.training import train
+
+STEPS, WARMUP, BATCH_SIZE, RATE, SEED = 640, 50, 16, 1e-3, 0
+SHORT, LONG = (16, 48), (32, 96)  # word pieces of a review's beginning and end
+SHORT_SHARE = 0.6  # of the steps
+DECAY_SHARE = 0.5
+
+
+def main() -> None:
+    """Train as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=STEPS, help="length [%(default)s]")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path("_build/evaluation"),
+        help="a folder for checkpoints; a run that was stopped goes on from there [%(default)s]",
+    )
+    args = parser.parse_args()
+    reviews = load_film_reviews()
+    parts = classification.split_reviews(reviews)
+    torch.manual_seed(SEED)
+    model = ReviewClassifier()
+    texts = model.encode([review.text for review in reviews])
+    labels = [review.label for review in reviews]
+
+    def cut(part: list[int], shape: tuple[int, int]) -> list[list[int]]:
+        return [head_and_tail(texts[i], *shape) for i in part]
+
+    in_training = [labels[i] for i in parts.training]
+    short, long = (
+        text_batches(cut(parts.training, shape), in_training, BATCH_SIZE, SEED)
+        for shape in (SHORT, LONG)
+    )
+    validation = parts.validation[:: len(parts.validation) // 250]
+    validation_labels = torch.tensor([labels[i] for i in validation])
+
+    def validation_loss(model: ReviewClassifier) -> Tensor:
+        return F.cross_entropy(classify(model, cut(validation, SHORT)), validation_labels)
+
+    steps = args.steps
+    result = train(
+        model,
+        lambda step: (short if step < SHORT_SHARE * steps else long)(step),
+        steps=steps,
+        optimizer=AdamW([p for p in model.parameters() if p.requires_grad], lr=RATE),
+        schedule=warmup_stable_decay(steps, WARMUP, int(DECAY_SHARE * steps)),
+        evaluate=validation_loss,
+        eval_every=100,
+        precision="float32",
+        checkpoint=args.checkpoint,
+        checkpoint_every=50,
+        log=args.checkpoint / "log",
+        seed=SEED,
+    )
+    model.save(classification.WEIGHTS)
+    model = ReviewClassifier().load()  # as the chapter will: in float16
+    found = {}
+    for name in ("validation", "test"):
+        part = getattr(parts, name)
+        logits = classify(model, cut(part, classification.TESTED))
+        margins = (logits[:, 1] - logits[:, 0]).tolist()
+        found[name] = {"reviews": part, "margins": [round(margin, 3) for margin in margins]}
+        right = [(m > 0) == labels[i] for m, i in zip(margins, part, strict=True)]
+        print(f"{name}: accuracy {sum(right) / len(right):.4f} on {len(right)} reviews")
+    classification.WEIGHTS.with_suffix(".json").write_text(json.dumps(found) + "\n")
+    print(
+        f"step {steps}: loss {result.loss:.3f}, validation {result.val_loss:.3f}; training took "
+        f"{result.seconds / 60:.0f} minutes, this process {time.process_time() / 60:.0f} minutes "
+        "of processor time"
+    )
+
+
+if __name__ == "__main__":
+    main()
