@@ -716,7 +716,7 @@ def decoding_explorer(
         FIRST_CONTEXT=html.escape(text),
         FIRST_SENTENCE=f"Kept: {count:,} of {count:,} tokens, which have 100.0 % of the probability"
         f" at this temperature. The draw is as open as one among "
-        f"{torch.special.entr(probabilities).sum().exp():.1f} equally likely tokens.",
+        f"{torch.special.entr(probabilities).sum().exp():,.1f} equally likely tokens.",
         FIRST_ROWS="".join(
             map(_decoding_row, names, [*top.tolist(), probabilities[shown:].sum().item()])
         ),
