@@ -168,7 +168,7 @@ class JSONGrammar:
 
     def _items(self, goal: str, first: str) -> Rules:
         """Return the rules of the goal that reads what stands behind a list's bracket."""
-        more = f"more {first}"
+        more = f"more_{first}"
         self.rules[more] = _rules((b"]", "")) | {
             ord(","): (more, goal),
             **dict.fromkeys(_SPACE, (more,)),
