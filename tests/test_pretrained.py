@@ -64,7 +64,8 @@ SMALL = {
     ),
     "roberta": transformers.RobertaConfig(
         vocab_size=97,
-        max_position_embeddings=34,
+        max_position_embeddings=36,
+        pad_token_id=3,
         hidden_size=24,
         num_hidden_layers=2,
         num_attention_heads=3,
