@@ -649,13 +649,15 @@ def threshold_explorer(
 
 
 def _score_bars(by_class: Sequence[np.ndarray], n_bins: int = 25) -> str:
-    """Return bars of the scores' histogram: class 1 upward, class 0 downward."""
+    """Return bars of the scores' histogram: class 1 upward, class 0 downward.
+
+    Each class is drawn to its own largest bar, since a rare one would be invisible beside the other.
+    """
     counts = [np.histogram(scores, n_bins, (0, 1))[0] for scores in by_class]
-    most = max(count.max() for count in counts)
     width, bars = 250 / n_bins, []
     for kind, name in enumerate(("negative", "positive")):
         for i, count in enumerate(counts[kind]):
-            height = 80 * count / most
+            height = 80 * count / counts[kind].max()
             top = 100 - height if kind else 100
             bars.append(
                 f'<rect class="{name}" x="{30 + i * width:.1f}" y="{top:.1f}" '
