@@ -651,7 +651,7 @@ def threshold_explorer(
 def _score_bars(by_class: Sequence[np.ndarray], n_bins: int = 25) -> str:
     """Return bars of the scores' histogram: class 1 upward, class 0 downward.
 
-    Each class is drawn to its own largest bar, since a rare one would be invisible beside the other.
+    Each class is drawn to its own largest bar: a rare one would be invisible beside the other.
     """
     counts = [np.histogram(scores, n_bins, (0, 1))[0] for scores in by_class]
     width, bars = 250 / n_bins, []
