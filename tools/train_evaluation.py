@@ -76,7 +76,16 @@ def main() -> None:
     )
     model.save(classification.WEIGHTS)
     model = ReviewClassifier().load()  # as the chapter will: in float16
-    found = {}
+    rows = result.history
+    found = {
+        "history": {
+            "step": [row["step"] for row in rows],
+            "loss": [round(row["loss"], 3) for row in rows],
+            "validation": [
+                [row["step"], round(row["val_loss"], 3)] for row in rows if row["val_loss"]
+            ],
+        }
+    }
     for name in ("validation", "test"):
         part = getattr(parts, name)
         logits = classify(model, cut(part, classification.TESTED))
