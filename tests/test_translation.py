@@ -1,6 +1,7 @@
 """Translation: pairs, a split without a leak, batches, losses by hand, and a small model's text."""
 
 import hashlib
+import json
 
 import pytest
 import torch
@@ -243,11 +244,22 @@ def test_the_trained_model_has_read_only_what_is_the_training_part_today(parts):
     assert read == hashlib.sha256("\n".join(sources).encode()).hexdigest()
 
 
-def test_the_trained_model_translates(parts):
+@pytest.mark.parametrize(
+    ("language", "least", "delete"), [("fr", 40, "Supprimer"), ("zh_CN", 25, "删除")]
+)
+def test_the_trained_model_translates(parts, language, least, delete):
     model, tokenizer = translation.load_trained()
     assert isinstance(tokenizer, BPETokenizer)
-    pairs = parts[2]["fr"][::50]
-    got = translation.translate(model, tokenizer, [pair.source for pair in pairs])
-    assert evaluation.chrf(got, [p.target for p in pairs]) > 35
-    (same,) = translation.translate(model, tokenizer, ["Delete"])
-    assert same == "Supprimer"
+    pairs = parts[2][language][::25]
+    got = translation.translate(model, tokenizer, [pair.source for pair in pairs], language)
+    assert evaluation.chrf(got, [p.target for p in pairs]) > least
+    assert translation.translate(model, tokenizer, ["Delete"], language) == [delete]
+
+
+@pytest.mark.parametrize("language", translation.LANGUAGES)
+def test_what_the_language_model_translated_are_test_messages(parts, language):
+    ways = json.loads((translation.FOLDER / "translation_llm.json").read_text("utf-8"))[language]
+    asked, shown = (set(answers) for answers in ways.values())
+    assert asked == shown
+    assert len(asked) >= 60
+    assert asked <= {pair.source for pair in parts[2][language]}
