@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Collection
 from functools import lru_cache
+from types import UnionType
 
 import torch
 from torch import Tensor
@@ -97,8 +98,9 @@ class JSONGrammar:
 
     Args:
         schema: what the text may hold: ``str``, ``int``, ``float`` (any number), ``bool``, ``None``
-            or ``object`` (anything); a list with the schema of its items; a tuple of the strings
-            to choose from; or a dict from keys to schemas: all of them, in this order.
+            or ``object`` (anything); several of these, as in ``int | None``; a list with the schema
+            of its items; a tuple of the strings to choose from; or a dict from keys to schemas: all
+            of them, in this order.
 
     Raises:
         ValueError: if the schema is something else.
@@ -153,6 +155,14 @@ class JSONGrammar:
                 goals += ["comma"] if goals else []
                 goals += ["quote", self._literals([key]), "colon", self._goal(inner)]
             rules = {ord("{"): ("close", *reversed(goals))}
+        elif kind is UnionType:
+            rules = {}
+            for option in schema.__args__:
+                new = self.rules[self._goal(option)].items()
+                new = {byte: goals for byte, goals in new if byte not in _SPACE}
+                expected = "types that begin with different signs"
+                _expect(rules.keys().isdisjoint(new), "schema", expected, schema)
+                rules |= new
         elif kind is list and len(schema) == 1:
             goal = self._goal(schema[0])
             first = f"items of {goal}"

@@ -231,6 +231,16 @@ def test_schema_that_can_t_be_is_named(schema):
         JSONGrammar(schema)
 
 
+def test_schema_may_leave_a_choice_of_types():
+    grammar = JSONGrammar({"age": int | None, "name": str | bool})
+    assert grammar.accepts('{"age": 7, "name": "x"}')
+    assert grammar.accepts('{"age": null, "name": false}')
+    assert not grammar.accepts('{"age": "7", "name": "x"}')
+    assert not grammar.accepts('{"age": 7, "name": null}')
+    with pytest.raises(ValueError, match="schema: expected types that begin with different signs"):
+        JSONGrammar(int | float)
+
+
 def test_least_number_of_tokens_is_named(small):
     end = small.special_tokens["<|end|>"]
     with pytest.raises(ValueError, match=r"max_new_tokens: expected at least 7, got 6"):
