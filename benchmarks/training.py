@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from common import positive, processor
+from matplotlib.ticker import LogLocator
 from torch import Tensor, nn
 
 from course_lib import optim, plots
@@ -360,6 +361,9 @@ def plot(curves: dict[str, list[dict]], path: Path) -> None:
     ax.axhline(TARGET, color="gray", linewidth=1)
     ax.set(xscale="log", xlabel="seconds of training", ylabel="validation loss (nats)")
     ax.set(ylim=(1.5, 2.6))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
     ax.legend()
     figure.savefig(path)
 
