@@ -290,7 +290,7 @@ class ChatWidget:
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
         self._thread: threading.Thread | None = None
-        wide = ipywidgets.Layout(width="100%")
+        wide = ipywidgets.Layout(width="auto")
         self.log = ipywidgets.HTML(layout=wide)
         self.status = ipywidgets.HTML(f"<span role='status'>{_NO_KERNEL}</span>", layout=wide)
         self.input = ipywidgets.Text(
