@@ -3,11 +3,10 @@
 The chapter trains the same for half a minute; this is its longer run.
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import torch
+from settings import from_command_line
 
 from course_lib import chat
 from course_lib.lora import add_lora, save_lora
@@ -20,15 +19,7 @@ STEPS, BATCH_SIZE, SEED, LEARNING_RATE = 160, 8, 0, 1e-3
 
 def main() -> None:
     """Train as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=STEPS, help="length [%(default)s]")
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=Path("_build/dialogue"),
-        help="a folder for checkpoints; a run that was stopped goes on from there [%(default)s]",
-    )
-    args = parser.parse_args()
+    args = from_command_line(__doc__, "dialogue", STEPS)
     training, held_out = chat.load_exchanges()
     model, tokenizer = load_smollm2()
     torch.manual_seed(SEED)

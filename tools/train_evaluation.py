@@ -6,13 +6,12 @@ reviews are read in the same time. The logits for all of the validation and the 
 as many word pieces again, are written, too: the chapter compares classifiers on all of them.
 """
 
-import argparse
 import json
 import time
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from settings import from_command_line
 from torch import Tensor
 
 from course_lib import classification
@@ -29,15 +28,7 @@ DECAY_SHARE = 0.5
 
 def main() -> None:
     """Train as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=STEPS, help="length [%(default)s]")
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=Path("_build/evaluation"),
-        help="a folder for checkpoints; a run that was stopped goes on from there [%(default)s]",
-    )
-    args = parser.parse_args()
+    args = from_command_line(__doc__, "evaluation", STEPS)
     reviews = load_film_reviews()
     parts = classification.split_reviews(reviews)
     torch.manual_seed(SEED)

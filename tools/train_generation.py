@@ -3,11 +3,9 @@
 About four minutes of one core. A run that was stopped goes on from its last checkpoint.
 """
 
-import argparse
-from pathlib import Path
-
 import torch
 from safetensors.torch import save_model
+from settings import from_command_line
 
 from course_lib import plays
 from course_lib.tokenizer import BPETokenizer
@@ -18,15 +16,7 @@ STEPS, BATCH_SIZE, VOCAB_SIZE, SEED = 1200, 16, 2048, 0
 
 def main() -> None:
     """Train as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=STEPS, help="length [%(default)s]")
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=Path("_build/generation"),
-        help="a folder for checkpoints; a run that was stopped goes on from there [%(default)s]",
-    )
-    args = parser.parse_args()
+    args = from_command_line(__doc__, "generation", STEPS)
     training, held_out = plays.load_parts()
     tokenizer = BPETokenizer.train(training, VOCAB_SIZE)
     tokens, held_out = (torch.tensor(tokenizer.encode(text)) for text in (training, held_out))

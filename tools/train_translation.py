@@ -4,12 +4,11 @@ The chapter trains French alone by the same recipe for a minute; this is its lon
 languages in one model.
 """
 
-import argparse
 import hashlib
-from pathlib import Path
 
 import torch
 from safetensors.torch import save_model
+from settings import from_command_line
 
 from course_lib import translation
 from course_lib.training import recipe_optimizers, train
@@ -19,15 +18,7 @@ STEPS, BATCH_TOKENS, SEED = 1800, 2000, 0
 
 def main() -> None:
     """Train as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=STEPS, help="length [%(default)s]")
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=Path("_build/translation"),
-        help="a folder for checkpoints; a run that was stopped goes on from there [%(default)s]",
-    )
-    args = parser.parse_args()
+    args = from_command_line(__doc__, "translation", STEPS)
     training, validation, _ = translation.load_parts()
     sources = sorted({pair.source for pairs in training.values() for pair in pairs})
     read = hashlib.sha256("\n".join(sources).encode()).hexdigest()
