@@ -19,6 +19,7 @@ from course_lib.model import Encoder
 from course_lib.pretrained import load_minilm
 from course_lib.text import near_copies
 from course_lib.training import Batches
+from course_lib.translation import pad
 
 WEIGHTS = Path(__file__).parent / "weights" / "evaluation.safetensors"
 MATRICES = ("q_proj", "k_proj", "v_proj", "out_proj", "up", "down")
@@ -76,15 +77,9 @@ def head_and_tail(tokens: Sequence[int], head: int, tail: int) -> list[int]:
     return tokens if len(tokens) <= head + tail else tokens[:head] + tokens[-tail:]
 
 
-def pad(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+def pad_with_mask(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Return token ids (B, S), zeros behind the shorter texts, and which are real (B, S)."""
-    longest = max(map(len, texts))
-    tokens = torch.zeros(len(texts), longest, dtype=torch.long)
-    mask = torch.zeros(len(texts), longest, dtype=torch.bool)
-    for row, text in enumerate(texts):
-        tokens[row, : len(text)] = torch.tensor(text)
-        mask[row, : len(text)] = True
-    return tokens, mask
+    return pad(texts), pad([[1] * len(text) for text in texts]).bool()
 
 
 class TextClassifier(nn.Module):
@@ -116,7 +111,7 @@ def text_batches(
         epoch, first = divmod(step * batch_size, len(texts) - len(texts) % batch_size)
         order = np.random.default_rng((seed, epoch)).permutation(len(texts))
         rows = order[first : first + batch_size]
-        return (*pad([texts[i] for i in rows]), labels[rows])
+        return (*pad_with_mask([texts[i] for i in rows]), labels[rows])
 
     return batches
 
@@ -135,7 +130,7 @@ def classify(model: nn.Module, texts: Sequence[Sequence[int]], batch_size: int =
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     pieces = []
     for first in range(0, len(texts), batch_size):
-        batch = pad([texts[i] for i in by_length[first : first + batch_size]])
+        batch = pad_with_mask([texts[i] for i in by_length[first : first + batch_size]])
         pieces.append(model(*(tensor.to(device) for tensor in batch)).cpu())
     return torch.cat(pieces)[torch.tensor(by_length).argsort()]
 

@@ -14,7 +14,7 @@ from course_lib.classification import (
     TextClassifier,
     classify,
     head_and_tail,
-    pad,
+    pad_with_mask,
     split_reviews,
     text_batches,
 )
@@ -84,8 +84,8 @@ def test_head_and_tail_keeps_both_ends(length, expected):
 def test_padding_changes_no_logits():
     model = small_model().eval()
     texts = [[3, 4, 5], [6], [7, 8, 9, 10, 11]]
-    together = model(*pad(texts))
-    alone = torch.cat([model(*pad([text])) for text in texts])
+    together = model(*pad_with_mask(texts))
+    alone = torch.cat([model(*pad_with_mask([text])) for text in texts])
     torch.testing.assert_close(together, alone)
 
 
@@ -93,7 +93,7 @@ def test_classify_keeps_the_order_of_the_texts():
     model = small_model()
     texts = [list(range(1, n + 1)) for n in (5, 1, 12, 3, 7)]
     got = classify(model, texts, batch_size=2)
-    torch.testing.assert_close(got, torch.cat([model(*pad([text])) for text in texts]))
+    torch.testing.assert_close(got, torch.cat([model(*pad_with_mask([text])) for text in texts]))
     assert not model.training
 
 
