@@ -93,17 +93,23 @@ def test_explorer_takes_a_token_that_is_called_like_a_placeholder():
     assert '<th scope="row">FIRST_ROWS</th>' in page
 
 
-def test_explorer_shows_the_same_first_weights_without_a_script(browser):
-    html = widgets.attention_explorer(TOKENS, QUERIES, KEYS, asking=1).data
-    shown = []
+def both_ways(browser, html):
+    """Show a page without scripts, then with them; yield whether they run, and the page."""
     for script in (False, True):
         context = browser.new_context(java_script_enabled=script)
         page = context.new_page()
         page.set_content(html)
+        yield script, page
+        context.close()
+
+
+def test_explorer_shows_the_same_first_weights_without_a_script(browser):
+    html = widgets.attention_explorer(TOKENS, QUERIES, KEYS, asking=1).data
+    shown = []
+    for script, page in both_ways(browser, html):
         shown.append(page.locator("tbody tr").all_text_contents())
         for role in ("slider", "group"):
             assert page.get_by_role(role).count() == script, "what can't work is not shown"
-        context.close()
     assert shown[0] == shown[1]
     assert len(shown[0]) == len(TOKENS)
 
@@ -222,14 +228,10 @@ def test_calculator_shows_the_same_first_state_without_a_script(browser):
         assert html == training_run(**changes)
         assert "http" not in html
         shown = []
-        for script in (False, True):
-            context = browser.new_context(java_script_enabled=script)
-            page = context.new_page()
-            page.set_content(html)
+        for script, page in both_ways(browser, html):
             shown.append((results(page), page.locator(".says").text_content()))
             assert page.get_by_role("slider").count() == 4 * script
             assert page.get_by_role("radio").count() == 3 * script
-            context.close()
         assert shown[0] == shown[1]
         assert len(shown[0][0]) == 7
         assert "$" not in " ".join(shown[0][0].values()), "JupyterLab takes it for mathematics"
@@ -289,14 +291,10 @@ def test_roofline_shows_the_same_first_state_without_a_script(browser):
         assert html == widgets.roofline_explorer(**settings).data
         assert "http" not in html
         shown = []
-        for script in (False, True):
-            context = browser.new_context(java_script_enabled=script)
-            page = context.new_page()
-            page.set_content(html)
+        for script, page in both_ways(browser, html):
             shown.append(roofline_state(page))
             assert page.get_by_role("slider").count() == 2 * script
             assert page.get_by_role("radio").count() == 3 * script
-            context.close()
         without, with_script = shown
         assert without[:2] == with_script[:2]
         assert without[3] == with_script[3]
@@ -373,13 +371,9 @@ def test_merges_go_to_the_next_that_joins_and_mark_it(browser, bpe):
 def test_merges_show_the_same_first_tokens_without_a_script(browser, bpe):
     html = widgets.merges_explorer(bpe.merges, MERGED_TEXT).data
     shown = []
-    for script in (False, True):
-        context = browser.new_context(java_script_enabled=script)
-        page = context.new_page()
-        page.set_content(html)
+    for script, page in both_ways(browser, html):
         shown.append([page.locator("ol").all_text_contents(), page.locator("p").text_content()])
         assert page.get_by_role("slider").count() == script
-        context.close()
     assert shown[0] == shown[1]
 
 
@@ -426,14 +420,10 @@ def test_alignment_shows_the_same_first_state_without_a_script(browser):
     html = widgets.alignment_explorer(READ, WRITTEN, LOOKED, head=(0, 1), asking=1).data
     assert "</script><b>" not in html
     shown = []
-    for script in (False, True):
-        context = browser.new_context(java_script_enabled=script)
-        page = context.new_page()
-        page.set_content(html)
+    for script, page in both_ways(browser, html):
         shown.append(alignment_state(page))
         for role in ("combobox", "group"):
             assert page.get_by_role(role).count() == script, "what can't work is not shown"
-        context.close()
     assert shown[0] == shown[1]
     assert len(shown[0][0]) == len(READ)
 
@@ -515,14 +505,10 @@ def test_bleu_calculator_shows_the_same_first_state_without_a_script(browser):
         assert html == widgets.bleu_calculator(*pair).data
         assert "http" not in html
         shown = []
-        for script in (False, True):
-            context = browser.new_context(java_script_enabled=script)
-            page = context.new_page()
-            page.set_content(html)
+        for script, page in both_ways(browser, html):
             shown.append((bleu_state(page), page.locator("ol li").all_text_contents()))
             for role in ("textbox", "radio"):
                 assert page.get_by_role(role).count() == script * (2 if role == "textbox" else 4)
-            context.close()
         assert shown[0] == shown[1]
 
 
@@ -584,13 +570,9 @@ def test_threshold_shows_the_same_first_state_without_a_script(browser):
         html = widgets.threshold_explorer(LABELS, SCORES, threshold=threshold).data
         assert "http" not in html
         shown = []
-        for script in (False, True):
-            context = browser.new_context(java_script_enabled=script)
-            page = context.new_page()
-            page.set_content(html)
+        for script, page in both_ways(browser, html):
             shown.append(threshold_state(page))
             assert page.get_by_role("slider").count() == script
-            context.close()
         assert shown[0] == shown[1]
 
 
@@ -634,14 +616,10 @@ def test_decoding_shows_the_same_first_state_without_a_script(browser):
     assert html == widgets.decoding_explorer(decoding_contexts(), decoding_label).data
     assert "http" not in html
     shown = []
-    for script in (False, True):
-        context = browser.new_context(java_script_enabled=script)
-        page = context.new_page()
-        page.set_content(html)
+    for script, page in both_ways(browser, html):
         shown.append(decoding_state(page))
         assert page.get_by_role("slider").count() == 3 * script
         assert page.get_by_role("radio").count() == 2 * script
-        context.close()
     assert shown[0] == shown[1]
     assert len(shown[0][0]) == 13
 
