@@ -21,7 +21,8 @@ from course_lib.optim import AdamW, warmup_stable_decay
 from course_lib.training import train
 
 STEPS, WARMUP, BATCH_SIZE, RATE, SEED = 2100, 100, 16, 1e-3, 0
-SHORT, LONG = (32, 96), (64, 192)  # word pieces of a review's beginning and end
+# Word pieces of a review's beginning and end; the later steps read what the test will.
+SHORT, LONG = (32, 96), classification.TESTED
 SHORT_SHARE = 4 / 7  # of the steps
 DECAY_SHARE = 0.5
 
