@@ -11,71 +11,64 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def _expect(fine: bool, argument: str, expected: str, got: object) -> None:
-    """Raise ValueError that names the argument, what was expected and what came."""
-    if not fine:
-        raise ValueError(f"{argument}: expected {expected}, got {got}")
+from course_lib.checks import check_sizes, expect
 
 
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        _expect(type(size) is int and size > 0, name, "a whole number above 0", repr(size))
-
-
-def _check_heads(
+def check_heads(
     d_model: int, n_heads: int, n_kv_heads: int | None, dropout: float, rope_base: float | None
 ) -> None:
+    """Check that heads divide the width, and that the layer's other numbers are in their range."""
     n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
-    _check_sizes(d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
-    _expect(d_model % n_heads == 0, "n_heads", f"a divisor of d_model={d_model}", n_heads)
+    check_sizes(d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
+    expect(d_model % n_heads == 0, "n_heads", f"a divisor of d_model={d_model}", n_heads)
     divisor = f"a divisor of n_heads={n_heads}"
-    _expect(n_heads % n_kv_heads == 0, "n_kv_heads", divisor, n_kv_heads)
-    _expect(0 <= dropout < 1, "dropout", "a share from 0 up to, not including, 1", dropout)
+    expect(n_heads % n_kv_heads == 0, "n_kv_heads", divisor, n_kv_heads)
+    expect(0 <= dropout < 1, "dropout", "a share from 0 up to, not including, 1", dropout)
     if rope_base is not None:
-        _expect(rope_base > 0, "rope_base", "a number above 0", rope_base)
+        expect(rope_base > 0, "rope_base", "a number above 0", rope_base)
         width = d_model // n_heads
         even = "an even head_dim = d_model / n_heads for rotary positions"
-        _expect(width % 2 == 0, "d_model", even, width)
+        expect(width % 2 == 0, "d_model", even, width)
 
 
-def _check_tensor(name: str, x: Tensor, axes: str, width: int | None = None) -> None:
+def check_tensor(name: str, x: Tensor, axes: str, width: int | None = None) -> None:
     """Check that ``x`` is a floating-point tensor with these axes, the last one ``width`` wide."""
     expected = f"a floating-point tensor of shape {axes}"
-    _expect(isinstance(x, Tensor), name, expected, type(x).__name__)
-    _expect(x.is_floating_point(), name, expected, f"dtype {x.dtype}")
+    expect(isinstance(x, Tensor), name, expected, type(x).__name__)
+    expect(x.is_floating_point(), name, expected, f"dtype {x.dtype}")
     commas = axes.count(",")
     fits = x.dim() >= commas if axes.startswith("(...") else x.dim() == commas + 1
-    _expect(fits, name, expected, f"shape {tuple(x.shape)}")
+    expect(fits, name, expected, f"shape {tuple(x.shape)}")
     if width is not None:
-        _expect(x.shape[-1] == width, name, f"width {width} (last axis)", x.shape[-1])
+        expect(x.shape[-1] == width, name, f"width {width} (last axis)", x.shape[-1])
 
 
-def _check_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
-    _expect(isinstance(mask, Tensor), name, "a tensor", type(mask).__name__)
+def check_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
+    """Check that ``mask`` is a tensor that broadcasts to ``shape``."""
+    expect(isinstance(mask, Tensor), name, "a tensor", type(mask).__name__)
     try:
         fits = torch.broadcast_shapes(mask.shape, shape) == shape
     except RuntimeError:
         fits = False
-    _expect(fits, name, f"a shape that broadcasts to {tuple(shape)}", tuple(mask.shape))
+    expect(fits, name, f"a shape that broadcasts to {tuple(shape)}", tuple(mask.shape))
 
 
 def _to_bool(name: str, mask: Tensor) -> Tensor:
     """Return the mask as booleans; a mask of floats may be an additive one, so it is refused."""
     expected = "booleans or integers (non-zero: may attend)"
-    _expect(not mask.is_floating_point(), name, expected, f"dtype {mask.dtype}")
+    expect(not mask.is_floating_point(), name, expected, f"dtype {mask.dtype}")
     return mask != 0
 
 
-def _check_inputs(axes: str, width: int, **inputs: Tensor) -> None:
+def check_inputs(axes: str, width: int, **inputs: Tensor) -> None:
     """Check the inputs of a layer, given in the order query, key, value."""
     for name, x in inputs.items():
-        _check_tensor(name, x, axes, width)
+        check_tensor(name, x, axes, width)
     (_, query), (key_name, key), (value_name, value) = inputs.items()
     for name, x in ((key_name, key), (value_name, value)):
-        _expect(len(x) == len(query), name, f"batch size {len(query)}", len(x))
+        expect(len(x) == len(query), name, f"batch size {len(query)}", len(x))
     length = f"as many rows as {key_name} has ({key.shape[1]})"
-    _expect(value.shape[1] == key.shape[1], value_name, length, value.shape[1])
+    expect(value.shape[1] == key.shape[1], value_name, length, value.shape[1])
 
 
 def causal_mask(
@@ -98,8 +91,8 @@ def causal_mask(
         ValueError: if a length is not a whole number above 0, or there are fewer keys than queries.
     """
     key_len = query_len if key_len is None else key_len
-    _check_sizes(query_len=query_len, key_len=key_len)
-    _expect(key_len >= query_len, "key_len", f"at least query_len={query_len}", key_len)
+    check_sizes(query_len=query_len, key_len=key_len)
+    expect(key_len >= query_len, "key_len", f"at least query_len={query_len}", key_len)
     ones = torch.ones(query_len, key_len, dtype=torch.bool, device=device)
     return ones.tril(key_len - query_len)
 
@@ -133,15 +126,15 @@ def scaled_dot_product_attention(
     Raises:
         ValueError: if a shape, a length or a dtype doesn't fit; the message names the argument.
     """
-    _check_tensor("query", query, "(..., T, D)")
-    _check_tensor("key", key, "(..., S, D)", width=query.shape[-1])
-    _check_tensor("value", value, "(..., S, E)")
+    check_tensor("query", query, "(..., T, D)")
+    check_tensor("key", key, "(..., S, D)", width=query.shape[-1])
+    check_tensor("value", value, "(..., S, E)")
     length = f"as many rows as key has ({key.shape[-2]})"
-    _expect(value.shape[-2] == key.shape[-2], "value", length, value.shape[-2])
+    expect(value.shape[-2] == key.shape[-2], "value", length, value.shape[-2])
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = query @ key.transpose(-2, -1) * scale  # (..., T, S)
     if mask is not None:
-        _check_mask("mask", mask, scores.shape)
+        check_mask("mask", mask, scores.shape)
         mask = _to_bool("mask", mask)
     if causal:
         allowed = causal_mask(*scores.shape[-2:], device=scores.device)
@@ -169,8 +162,8 @@ def sinusoidal_positions(length: int, d_model: int, base: float = 10_000.0) -> T
     Raises:
         ValueError: if a size is not a whole number above 0, or the width is odd.
     """
-    _check_sizes(length=length, d_model=d_model)
-    _expect(d_model % 2 == 0, "d_model", "an even number", d_model)
+    check_sizes(length=length, d_model=d_model)
+    expect(d_model % 2 == 0, "d_model", "an even number", d_model)
     frequencies = base ** (-torch.arange(0, d_model, 2) / d_model)  # (d_model / 2,)
     angles = torch.arange(length)[:, None] * frequencies  # (length, d_model / 2)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
@@ -192,10 +185,10 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
     Raises:
         ValueError: if D is odd or there isn't one position per row.
     """
-    _check_tensor("x", x, "(..., T, D)")
-    _expect(x.shape[-1] % 2 == 0, "x", "an even width (last axis)", x.shape[-1])
+    check_tensor("x", x, "(..., T, D)")
+    expect(x.shape[-1] % 2 == 0, "x", "an even width (last axis)", x.shape[-1])
     rows = tuple(x.shape[-2:-1])
-    _expect(tuple(positions.shape) == rows, "positions", f"shape {rows}", tuple(positions.shape))
+    expect(tuple(positions.shape) == rows, "positions", f"shape {rows}", tuple(positions.shape))
     return rotate(x, *rope_table(positions.to(x.device), x.shape[-1], base, x.dtype))
 
 
@@ -243,7 +236,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, embed_size: int, heads: int) -> None:
         super().__init__()
-        _check_sizes(embed_size=embed_size, heads=heads)
+        check_sizes(embed_size=embed_size, heads=heads)
         if embed_size % heads:
             raise ValueError(
                 "Embedding size needs to be divisible by heads: "
@@ -276,14 +269,14 @@ class SelfAttention(nn.Module):
             ValueError: if a shape or a dtype doesn't fit; the message names the argument.
         """
         axes = "(N, length, embed_size)"
-        _check_inputs(axes, self.embed_size, query=query, keys=keys, values=values)
+        check_inputs(axes, self.embed_size, query=query, keys=keys, values=values)
         split = (self.heads, self.head_dim)
         values = self.values(values.unflatten(-1, split))  # (N, S, H, D)
         keys = self.keys(keys.unflatten(-1, split))  # (N, S, H, D)
         queries = self.queries(query.unflatten(-1, split))  # (N, T, H, D)
         energy = torch.einsum("nqhd,nkhd->nhqk", queries, keys)  # (N, H, T, S)
         if mask is not None:
-            _check_mask("mask", mask, energy.shape)
+            check_mask("mask", mask, energy.shape)
             # The article's -1e20 overflows float16; the dtype's own least number never does.
             energy = energy.masked_fill(mask == 0, torch.finfo(energy.dtype).min)
         attention = torch.softmax(energy / math.sqrt(self.embed_size), dim=-1)
@@ -304,7 +297,7 @@ class KeyValueCache:
     """
 
     def __init__(self, max_length: int) -> None:
-        _check_sizes(max_length=max_length)
+        check_sizes(max_length=max_length)
         self.max_length = max_length
         self.length = 0
         self._keys: Tensor | None = None
@@ -333,17 +326,17 @@ class KeyValueCache:
         Raises:
             ValueError: if the cache is full, or shape or dtype differ from what it holds.
         """
-        _check_tensor("keys", keys, "(B, H, T, D)")
+        check_tensor("keys", keys, "(B, H, T, D)")
         shape = tuple(keys.shape)
-        _expect(values.shape == shape, "values", f"shape {shape}", tuple(values.shape))
+        expect(values.shape == shape, "values", f"shape {shape}", tuple(values.shape))
         batch, heads, new, width = keys.shape
         if self._keys is not None:
             held = (*self._keys.shape[:2], self._keys.shape[3]), self._keys.dtype
             came = (batch, heads, width), keys.dtype
-            _expect(held == came, "keys", f"batch, heads, width and dtype {held}", came)
+            expect(held == came, "keys", f"batch, heads, width and dtype {held}", came)
         end = self.length + new
         room = f"at most {self.max_length - self.length} more tokens"
-        _expect(end <= self.max_length, "keys", room, new)
+        expect(end <= self.max_length, "keys", room, new)
         return self._put(keys, values)
 
     def _put(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -396,7 +389,7 @@ class MultiHeadAttention(nn.Module):
         qk_norm: bool = False,
     ) -> None:
         super().__init__()
-        _check_heads(d_model, n_heads, n_kv_heads, dropout, rope_base)
+        check_heads(d_model, n_heads, n_kv_heads, dropout, rope_base)
         self.d_model = d_model
         self.n_heads = n_heads
         self.n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
@@ -444,7 +437,7 @@ class MultiHeadAttention(nn.Module):
         key = query if key is None else key
         value = key if value is None else value
         axes = "(B, length, d_model)"
-        _check_inputs(axes, self.d_model, query=query, key=key, value=value)
+        check_inputs(axes, self.d_model, query=query, key=key, value=value)
         q, (k, v) = self.queries(query), self.keys_values(key, value)
         if self.rope_base is not None:
             start = 0 if cache is None else cache.length
@@ -513,12 +506,12 @@ class MultiHeadAttention(nn.Module):
         shape = (*q.shape[:3], k.shape[2])  # (B, H, T, S)
         query_len, key_len = shape[2:]
         if mask is not None:
-            _check_mask("mask", mask, shape)
+            check_mask("mask", mask, shape)
             mask = _to_bool("mask", mask)
         if key_padding_mask is not None:
             wanted = (shape[0], key_len)
             came = tuple(key_padding_mask.shape)
-            _expect(came == wanted, "key_padding_mask", f"shape {wanted}", came)
+            expect(came == wanted, "key_padding_mask", f"shape {wanted}", came)
             padding = _to_bool("key_padding_mask", key_padding_mask)[:, None, None]  # (B, 1, 1, S)
             mask = padding if mask is None else mask & padding
         causal = causal and query_len > 1  # the newest query sees everything

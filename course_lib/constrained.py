@@ -14,7 +14,7 @@ from types import UnionType
 import torch
 from torch import Tensor
 
-from course_lib.attention import _expect
+from course_lib.checks import expect
 from course_lib.generation import GREEDY, Choose
 from course_lib.tokenizer import BPETokenizer
 
@@ -161,7 +161,7 @@ class JSONGrammar:
                 new = self.rules[self._goal(option)].items()
                 new = {byte: goals for byte, goals in new if byte not in _SPACE}
                 expected = "types that begin with different signs"
-                _expect(rules.keys().isdisjoint(new), "schema", expected, schema)
+                expect(rules.keys().isdisjoint(new), "schema", expected, schema)
                 rules |= new
         elif kind is list and len(schema) == 1:
             goal = self._goal(schema[0])
@@ -249,7 +249,7 @@ class JSONChooser:
             node.token = token
         self._lengths = self._shortest_completions() | {_BELOW: 0.0}
         least = self._length(self.grammar.start)
-        _expect(least <= max_new_tokens, "max_new_tokens", f"at least {least:.0f}", max_new_tokens)
+        expect(least <= max_new_tokens, "max_new_tokens", f"at least {least:.0f}", max_new_tokens)
         self._rows: dict[tuple[int, ...], tuple[State, int]] = {}
         self.lengths_after = lru_cache(maxsize=128)(self._lengths_after)
         self._top = lru_cache(maxsize=None)(self._from_top)
@@ -287,7 +287,7 @@ class JSONChooser:
         state, left = self._rows[row[:-1]]
         new = self.grammar.read(state, self._bytes.get(row[-1], b"\0"))
         expected = "a valid text that stops at its end token"
-        _expect(new is not None, "tokens", expected, f"token {row[-1]} behind it")
+        expect(new is not None, "tokens", expected, f"token {row[-1]} behind it")
         return new, left - 1
 
     def _shortest_completions(self) -> dict[str, float]:

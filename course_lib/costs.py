@@ -8,6 +8,8 @@ training runs, and says how sure each is. Operations are counted as floating-poi
 import math
 from dataclasses import dataclass
 
+from course_lib.checks import check_positive
+
 
 @dataclass(frozen=True)
 class GPU:
@@ -85,13 +87,6 @@ PUE = (1.1, 1.58)
 DOLLARS_PER_GPU_HOUR = (1.5, 4.1)
 
 
-def _check(**values: float) -> None:
-    """Raise ValueError, with the argument's name, for a number that is not positive and finite."""
-    for name, value in values.items():
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name}: expected a positive number, got {value}")
-
-
 def gpt_parameters(n_layers: int, d_model: int, vocab_size: int, context_length: int) -> int:
     """Count the parameters of GPT-2 and GPT-3 models, whose output shares the token embeddings.
 
@@ -109,7 +104,9 @@ def gpt_parameters(n_layers: int, d_model: int, vocab_size: int, context_length:
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(n_layers=n_layers, d_model=d_model, vocab_size=vocab_size, context_length=context_length)
+    check_positive(
+        n_layers=n_layers, d_model=d_model, vocab_size=vocab_size, context_length=context_length
+    )
     attention = 4 * d_model**2 + 4 * d_model  # queries, keys, values, output
     feed_forward = 8 * d_model**2 + 5 * d_model  # to four times the width and back
     layer_norm = 2 * d_model
@@ -135,7 +132,9 @@ def gpt_forward_flops(n_layers: int, d_model: int, vocab_size: int, context_leng
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(n_layers=n_layers, d_model=d_model, vocab_size=vocab_size, context_length=context_length)
+    check_positive(
+        n_layers=n_layers, d_model=d_model, vocab_size=vocab_size, context_length=context_length
+    )
     weights = 12 * n_layers * d_model**2 + vocab_size * d_model
     return 2 * weights + 4 * n_layers * context_length * d_model
 
@@ -157,7 +156,7 @@ def training_flops(parameters: float, tokens: float) -> float:
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(parameters=parameters, tokens=tokens)
+    check_positive(parameters=parameters, tokens=tokens)
     return 6 * parameters * tokens
 
 
@@ -176,7 +175,7 @@ def gpu_hours(flops: float, peak: float, utilization: float) -> float:
     Raises:
         ValueError: if an argument is out of its range.
     """
-    _check(flops=flops, peak=peak, utilization=utilization)
+    check_positive(flops=flops, peak=peak, utilization=utilization)
     if utilization > 1:
         raise ValueError(f"utilization: expected a share of the peak up to 1, got {utilization}")
     return flops / (peak * utilization) / 3600
@@ -196,7 +195,7 @@ def utilization(flops: float, hours: float, peak: float) -> float:
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(flops=flops, hours=hours, peak=peak)
+    check_positive(flops=flops, hours=hours, peak=peak)
     return flops / (hours * 3600 * peak)
 
 
@@ -215,7 +214,7 @@ def energy_mwh(hours: float, watts: float, pue: float) -> float:
     Raises:
         ValueError: if an argument is out of its range.
     """
-    _check(hours=hours, watts=watts, pue=pue)
+    check_positive(hours=hours, watts=watts, pue=pue)
     if pue < 1:
         raise ValueError(f"pue: expected at least 1, got {pue}")
     return hours * watts * pue / 1e6
@@ -235,7 +234,7 @@ def compute_optimal(flops: float, tokens_per_parameter: float = 20.0) -> tuple[f
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(flops=flops, tokens_per_parameter=tokens_per_parameter)
+    check_positive(flops=flops, tokens_per_parameter=tokens_per_parameter)
     parameters = math.sqrt(flops / (6 * tokens_per_parameter))
     return parameters, tokens_per_parameter * parameters
 
@@ -258,7 +257,7 @@ def matmul_intensity(m: int, k: int, n: int, bytes_per_number: float) -> float:
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(m=m, k=k, n=n, bytes_per_number=bytes_per_number)
+    check_positive(m=m, k=k, n=n, bytes_per_number=bytes_per_number)
     return 2 * m * k * n / (bytes_per_number * (m * k + k * n + m * n))
 
 
@@ -276,7 +275,7 @@ def attainable_flops(intensity: float, peak: float, bandwidth: float) -> float:
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(intensity=intensity, peak=peak, bandwidth=bandwidth)
+    check_positive(intensity=intensity, peak=peak, bandwidth=bandwidth)
     return min(peak, intensity * bandwidth)
 
 
@@ -303,8 +302,8 @@ def activation_bytes(
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(n_layers=n_layers, n_heads=n_heads, d_model=d_model, vocab_size=vocab_size)
-    _check(tokens=tokens)
+    check_positive(n_layers=n_layers, n_heads=n_heads, d_model=d_model, vocab_size=vocab_size)
+    check_positive(tokens=tokens)
     # Per block: what both norms read; mean and deviation of both, and the softmax's sum per head.
     full = n_layers * (2 * d_model + 4 + n_heads) + d_model + 2 + vocab_size
     # What both norms give, queries, keys, values and attention's output; the MLP's inner layer
@@ -358,7 +357,7 @@ def training_memory(
     Raises:
         ValueError: if an argument is out of its range.
     """
-    _check(parameters=parameters, shards=shards)
+    check_positive(parameters=parameters, shards=shards)
     held = 4 * parameters / shards
     together = 4 * gathered * (1 - 1 / shards)
     return TrainingMemory(held + together, held, moments * held, activations)
@@ -386,6 +385,6 @@ def communication_bytes(
     Raises:
         ValueError: if an argument is not positive.
     """
-    _check(size=size, processes=processes, accumulate=accumulate)
+    check_positive(size=size, processes=processes, accumulate=accumulate)
     passes = 2 * accumulate + 1 if sharded else 2
     return passes * size * (processes - 1) / processes

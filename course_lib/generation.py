@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.attention import KeyValueCache, _expect
+from course_lib.attention import KeyValueCache
+from course_lib.checks import expect
 from course_lib.model import GPT, Transformer
 
 Choose = Callable[[Tensor, list[list[int]]], Tensor]  # logits (B, V), tokens so far -> ids (B,)
@@ -89,11 +90,11 @@ class Sampler:
 
     def __post_init__(self) -> None:
         k, p = self.top_k, self.top_p
-        _expect(self.temperature >= 0, "temperature", "0 or above", self.temperature)
-        _expect(k is None or k >= 1, "top_k", "at least 1", k)
-        _expect(p is None or 0 < p <= 1, "top_p", "above 0, at most 1", p)
+        expect(self.temperature >= 0, "temperature", "0 or above", self.temperature)
+        expect(k is None or k >= 1, "top_k", "at least 1", k)
+        expect(p is None or 0 < p <= 1, "top_p", "above 0, at most 1", p)
         penalty = self.repetition_penalty
-        _expect(penalty > 0, "repetition_penalty", "a number above 0", penalty)
+        expect(penalty > 0, "repetition_penalty", "a number above 0", penalty)
         self._chance = torch.Generator()
         if self.seed is None:
             self._chance.seed()
@@ -180,10 +181,10 @@ class Session:
         use_cache: bool = True,
     ) -> None:
         context = model.config.context
-        _expect(len(prompts) > 0, "prompts", "at least one", "none")
+        expect(len(prompts) > 0, "prompts", "at least one", "none")
         for prompt in prompts:
             fine = 1 <= len(prompt) <= context
-            _expect(fine, "prompt", f"1 to context={context} tokens", len(prompt))
+            expect(fine, "prompt", f"1 to context={context} tokens", len(prompt))
         if not isinstance(model, Conditioned):
             model.eval()
         self.model = model
@@ -246,9 +247,7 @@ class Session:
 
     def _next_logits(self, inputs: Tensor) -> Tensor:
         if isinstance(self.model, Conditioned):
-            _expect(
-                self._mask is None, "prompts", "all of one length for an encoder-decoder", "not"
-            )
+            expect(self._mask is None, "prompts", "all of one length for an encoder-decoder", "not")
             return self.model.model.decode(inputs, self.model.memory, caches=self._caches)[:, -1]
         states = self.model.states(inputs, caches=self._caches, key_padding_mask=self._mask)
         return self.model.logits(states[:, -1])  # of the last place only: most of a prompt's work
@@ -460,8 +459,8 @@ def beam_search(
     Raises:
         ValueError: as :class:`Session`, or if a setting is out of its range.
     """
-    _expect(n_beams >= 1, "n_beams", "at least 1", n_beams)
-    _expect(max_new_tokens >= 1, "max_new_tokens", "at least 1", max_new_tokens)
+    expect(n_beams >= 1, "n_beams", "at least 1", n_beams)
+    expect(max_new_tokens >= 1, "max_new_tokens", "at least 1", max_new_tokens)
     session = Session(model, prompts, max_new_tokens)
     running = [[Hypothesis(0.0, [])] for _ in prompts]  # with log-probabilities for scores
     done: list[list[Hypothesis]] = [[] for _ in prompts]
@@ -512,5 +511,5 @@ def _ids(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> Sequence[int]:
 
 def _stops(stop: str | Sequence[str]) -> Sequence[str]:
     stops = [stop] if isinstance(stop, str) else stop
-    _expect(all(stops), "stop", "strings that are not empty", stops)
+    expect(all(stops), "stop", "strings that are not empty", stops)
     return stops

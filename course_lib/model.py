@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from course_lib.attention import (
     KeyValueCache,
     MultiHeadAttention,
-    _check_heads,
-    _check_sizes,
-    _expect,
     causal_mask,
+    check_heads,
     rope_table,
     rotate,
 )
+from course_lib.checks import check_one_of, check_sizes, expect
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -89,21 +88,20 @@ class GPTConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_sizes(vocab_size=self.vocab_size, context=self.context, n_layers=self.n_layers)
-        _check_sizes(d_ff=self.hidden, ngrams=self.ngrams, ngram_table=self.ngram_table)
+        check_sizes(vocab_size=self.vocab_size, context=self.context, n_layers=self.n_layers)
+        check_sizes(d_ff=self.hidden, ngrams=self.ngrams, ngram_table=self.ngram_table)
         rope_base = self.rope_base if self.positions == "rope" else None
-        _check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.dropout, rope_base)
+        check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.dropout, rope_base)
         choices = {
             "norm": ("layer", "rms"),
             "mlp": tuple(ACTIVATIONS),
             "positions": ("learned", "rope", "none"),
         }
         for name, allowed in choices.items():
-            got = getattr(self, name)
-            _expect(got in allowed, name, f"one of {', '.join(allowed)}", repr(got))
-        _expect(self.norm_eps > 0, "norm_eps", "a number above 0", self.norm_eps)
+            check_one_of(name, getattr(self, name), allowed)
+        expect(self.norm_eps > 0, "norm_eps", "a number above 0", self.norm_eps)
         capped = self.logit_cap is not None
-        _expect(not capped or self.logit_cap > 0, "logit_cap", "a number above 0", self.logit_cap)
+        expect(not capped or self.logit_cap > 0, "logit_cap", "a number above 0", self.logit_cap)
 
     @property
     def hidden(self) -> int:
@@ -149,7 +147,7 @@ class EncoderConfig(GPTConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         types = self.n_token_types
-        _expect(type(types) is int and types >= 0, "n_token_types", "a whole number", types)
+        expect(type(types) is int and types >= 0, "n_token_types", "a whole number", types)
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ class TransformerConfig(GPTConfig):
         super().__post_init__()
         names = ("source_vocab_size", "n_encoder_layers")
         sizes = {name: getattr(self, name) for name in names}
-        _check_sizes(**{name: size for name, size in sizes.items() if size is not None})
+        check_sizes(**{name: size for name, size in sizes.items() if size is not None})
 
 
 def make_norm(config: GPTConfig) -> nn.Module:
@@ -413,24 +411,24 @@ class _Stack(nn.Module):
 
     def _check_tokens(self, tokens: Tensor, start: int = 0) -> None:
         expected = "whole numbers of shape (B, T), neither 0"
-        _expect(isinstance(tokens, Tensor), self.argument, expected, type(tokens).__name__)
+        expect(isinstance(tokens, Tensor), self.argument, expected, type(tokens).__name__)
         shape = tuple(tokens.shape)
-        _expect(len(shape) == 2 and 0 not in shape, self.argument, expected, f"shape {shape}")
+        expect(len(shape) == 2 and 0 not in shape, self.argument, expected, f"shape {shape}")
         whole = tokens.dtype in (torch.int64, torch.int32)
-        _expect(whole, self.argument, expected, f"dtype {tokens.dtype}")
+        expect(whole, self.argument, expected, f"dtype {tokens.dtype}")
         if self.config.positions == "learned":
             room, end = self.config.context, start + shape[1]
-            _expect(end <= room, self.argument, f"at most context={room} positions", end)
+            expect(end <= room, self.argument, f"at most context={room} positions", end)
 
     def _check_caches(self, caches: Sequence[KeyValueCache], tokens: Tensor) -> int:
         """Return how many tokens the caches hold."""
         layers = len(self.blocks)
-        _expect(len(caches) == layers, "caches", f"one per layer ({layers})", len(caches))
+        expect(len(caches) == layers, "caches", f"one per layer ({layers})", len(caches))
         start, room = caches[0].length, caches[0].max_length - caches[0].length
         more = f"at most {room} more tokens in the caches"
-        _expect(tokens.shape[1] <= room, self.argument, more, tokens.shape[1])
+        expect(tokens.shape[1] <= room, self.argument, more, tokens.shape[1])
         batch = caches[0].batch_size
-        _expect(batch in (None, len(tokens)), self.argument, f"batch size {batch}", len(tokens))
+        expect(batch in (None, len(tokens)), self.argument, f"batch size {batch}", len(tokens))
         return start
 
     def new_caches(self, max_length: int) -> list[KeyValueCache]:
@@ -446,9 +444,9 @@ def _padding(name: str, mask: Tensor | None, batch: int, length: int) -> Tensor 
     if mask is None:
         return None
     shape = (batch, length)
-    _expect(tuple(mask.shape) == shape, name, f"shape {shape}", tuple(mask.shape))
+    expect(tuple(mask.shape) == shape, name, f"shape {shape}", tuple(mask.shape))
     expected = "booleans or integers (non-zero: a real token)"
-    _expect(not mask.is_floating_point(), name, expected, f"dtype {mask.dtype}")
+    expect(not mask.is_floating_point(), name, expected, f"dtype {mask.dtype}")
     return (mask != 0)[:, None, None]
 
 
@@ -485,7 +483,7 @@ class _Decoder(_Stack):
         self._check_tokens(tokens, caches[0].length if caches else 0)
         start = 0 if caches is None else self._check_caches(caches, tokens)
         batch = len(tokens) if memory is None else len(memory.keys_values[0][0])
-        _expect(len(tokens) == batch, self.argument, f"batch size {batch}", len(tokens))
+        expect(len(tokens) == batch, self.argument, f"batch size {batch}", len(tokens))
         end = start + tokens.shape[1]
         mask = _padding("key_padding_mask", key_padding_mask, len(tokens), end)
         x = self._drop(self._embed(tokens, start, mask, caches[0] if caches else None))
@@ -586,7 +584,7 @@ class Encoder(_Stack):
             types = torch.zeros_like(tokens) if token_types is None else token_types
             x = x + _lookup(self.type_embedding, "token_types", types)
         else:
-            _expect(token_types is None, "token_types", "None, as n_token_types=0", "a tensor")
+            expect(token_types is None, "token_types", "None, as n_token_types=0", "a tensor")
         x = self._drop(self.embedding_norm(x))
         rope = self._rope(x)
         for block in self.blocks:

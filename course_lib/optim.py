@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from course_lib.attention import _expect
+from course_lib.checks import expect
 
 # The quintic a·x + b·x³ + c·x⁵ lifts small singular values fast: Jordan et al. (2024).
 NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
@@ -27,10 +27,10 @@ class _Optimizer(Optimizer):
     def __init__(self, params: Iterable, **defaults: object) -> None:
         for name in ("lr", "eps", "weight_decay"):
             value = defaults.get(name, 0.0)
-            _expect(0 <= value < math.inf, name, "a finite number, at least 0", value)
+            expect(0 <= value < math.inf, name, "a finite number, at least 0", value)
         for beta in (defaults.get("momentum", 0.0), *defaults.get("betas", ())):
             name = "momentum" if "momentum" in defaults else "betas"
-            _expect(0 <= beta < 1, name, "at least 0 and below 1", beta)
+            expect(0 <= beta < 1, name, "at least 0 and below 1", beta)
         super().__init__(params, defaults)
 
     @torch.no_grad()
@@ -219,7 +219,7 @@ class Muon(_Optimizer):
     ) -> None:
         super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, steps=steps)
         for p in (p for group in self.param_groups for p in group["params"]):
-            _expect(p.dim() == 2, "params", "matrices", f"a parameter of shape {tuple(p.shape)}")
+            expect(p.dim() == 2, "params", "matrices", f"a parameter of shape {tuple(p.shape)}")
 
     def _update_all(self, params: list[Tensor], group: dict) -> None:
         by_shape = defaultdict(list)  # one batched product for all matrices of a shape
@@ -272,7 +272,7 @@ def warmup_cosine(steps: int, warmup: int, final: float = 0.1) -> Schedule:
     Raises:
         ValueError: if the warm-up doesn't fit into the training.
     """
-    _expect(0 <= warmup < steps, "warmup", f"from 0 to {steps - 1}", warmup)
+    expect(0 <= warmup < steps, "warmup", f"from 0 to {steps - 1}", warmup)
 
     def factor(step: int) -> float:
         if step < warmup:
@@ -289,8 +289,8 @@ def warmup_stable_decay(steps: int, warmup: int, decay: int, final: float = 0.0)
     The arguments are those of :func:`warmup_cosine`, and ``decay``, the number of last steps in
     which the factor falls to ``final``.
     """
-    _expect(0 <= warmup < steps, "warmup", f"from 0 to {steps - 1}", warmup)
-    _expect(0 <= decay <= steps - warmup, "decay", f"from 0 to {steps - warmup}", decay)
+    expect(0 <= warmup < steps, "warmup", f"from 0 to {steps - 1}", warmup)
+    expect(0 <= decay <= steps - warmup, "decay", f"from 0 to {steps - warmup}", decay)
 
     def factor(step: int) -> float:
         left = min(max(steps - step, 0) / max(decay, 1), 1)

@@ -23,6 +23,7 @@ from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
 from course_lib import checkpoints, data, distributed, optim
+from course_lib.checks import check_one_of, check_sizes
 from course_lib.generation import Sampler, generate
 from course_lib.logs import Row, TrainingLog
 from course_lib.model import GPT, GPTConfig
@@ -112,7 +113,7 @@ def random_windows(
     Raises:
         ValueError: if a size is below 1, or the text too short for a window and the token behind.
     """
-    _check_positive(batch_size=batch_size, context=context)
+    check_sizes(batch_size=batch_size, context=context)
     tokens = torch.as_tensor(tokens)
     if len(tokens) <= context:
         raise ValueError(f"tokens: expected more than context = {context}, got {len(tokens)}")
@@ -236,7 +237,7 @@ def train(
         CheckpointError: if the folder's checkpoints are damaged, or of another model.
         KeyboardInterrupt: after Ctrl-C, when the step is done and saved.
     """
-    _check_positive(
+    check_sizes(
         steps=steps, accumulate=accumulate, log_every=log_every, checkpoint_every=checkpoint_every
     )
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
@@ -299,7 +300,7 @@ class _Run:
         compile: bool,
     ) -> None:
         self.precision = precision or pick_precision(device)
-        _check_one_of("precision", self.precision, PRECISIONS)
+        check_one_of("precision", self.precision, PRECISIONS)
         self.model, self.optimizers, self.loss, self.device = model, optimizers, loss, device
         self.accumulate, self.clip = accumulate, clip
         self.parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]]
@@ -408,17 +409,6 @@ class _Run:
         return found.step, found.state["history"]
 
 
-def _check_positive(**arguments: int) -> None:
-    for name, value in arguments.items():
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-
-
-def _check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
-
-
 def _seed(device: torch.device, *numbers: int) -> None:
     """Seed what the device draws from; much cheaper than ``torch.manual_seed``."""
     number = _mixed(*numbers)
@@ -493,8 +483,8 @@ def recipe_optimizers(
             AdamW for the rest, and a linear warm-down).
         steps: length of the training.
     """
-    _check_one_of("recipe", recipe, RECIPES)
-    _check_positive(steps=steps)
+    check_one_of("recipe", recipe, RECIPES)
+    check_sizes(steps=steps)
     if recipe == "baseline":
         adamw = optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1)
         return [adamw], optim.warmup_cosine(steps, warmup=min(100, steps // 10))

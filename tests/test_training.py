@@ -269,8 +269,8 @@ def test_other_errors_pass_through():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "steps: expected at least 1, got 0"),
-        ({"accumulate": 0}, "accumulate: expected at least 1, got 0"),
+        ({"steps": 0}, "steps: expected a whole number above 0, got 0"),
+        ({"accumulate": 0}, "accumulate: expected a whole number above 0, got 0"),
         ({"accumulate": 9}, "batch: expected at least 9 rows to cut up, got 8"),
         (
             {"precision": "int8"},
@@ -480,8 +480,8 @@ def test_command_line_trains_says_the_loss_and_shows_a_sample(tmp_path, capsys, 
     [
         (b"abc", (), "tokens: expected more than context = 16, got 2"),
         (b"ab\xff", (), "--text: expected UTF-8, got byte 2 of "),
-        (b"abc" * 99, ("--batch-size", "0"), "batch_size: expected at least 1, got 0"),
-        (b"abc" * 99, ("--steps", "0"), "steps: expected at least 1, got 0"),
+        (b"abc" * 99, ("--batch-size", "0"), "batch_size: expected a whole number above 0, got 0"),
+        (b"abc" * 99, ("--steps", "0"), "steps: expected a whole number above 0, got 0"),
         (b"abc" * 99, ("--width", "33"), "d_model"),
         (b"abc" * 99, ("--tokenizer", "bpe", "--vocab-size", "9"), "vocab_size: expected at"),
     ],

@@ -263,7 +263,7 @@ def test_calculator_computes_what_course_lib_does(browser):
 
 def test_calculator_says_what_it_can_t_show():
     for changes, message in (
-        ({"parameters": 0}, "parameters: expected a positive number, got 0"),
+        ({"parameters": 0}, "parameters: expected a number above 0, got 0"),
         ({"percent": 140}, "utilization: expected a share of the peak up to 1, got 1.4"),
         ({"n_gpus": 0}, "n_gpus: expected at least 1, got 0"),
         ({"gpu": None}, r"gpu: expected one of \['V100', 'A100', 'H100'\], got None"),
