@@ -1,6 +1,7 @@
 """Plausible wrong answers to the exercises of 'Machine translation'."""
 
 import math
+import re
 
 import torch
 
@@ -36,6 +37,30 @@ def shifted__changes_the_rows(rows, start, end, ignore):
         row.append(end)
         row.extend([ignore] * (longest + 1 - len(row)))
     return inputs, rows
+
+
+def shifted__as_long_as_the_first(rows, start, end, ignore):
+    longest = len(rows[0])
+    inputs = [[start, *row] + [end] * (longest - len(row)) for row in rows]
+    return inputs, [[*row, end] + [ignore] * (longest - len(row)) for row in rows]
+
+
+def shifted__cuts_instead_of_growing(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    filled = [[*row, end] + [ignore] * (longest - len(row)) for row in rows]
+    return [[start, *row][:longest] for row in rows], [row[:longest] for row in filled]
+
+
+def shifted__fills_inputs_with_ignore(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    inputs = [[start, *row] + [ignore] * (longest - len(row)) for row in rows]
+    return inputs, [[*row, end] + [ignore] * (longest - len(row)) for row in rows]
+
+
+def shifted__end_behind_the_filling(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    inputs = [[start, *row] + [end] * (longest - len(row)) for row in rows]
+    return inputs, [[*row] + [ignore] * (longest - len(row)) + [end] for row in rows]
 
 
 def recall__counts_repeated_words(message, pairs):
@@ -75,6 +100,38 @@ def recall__always_finds_something(message, pairs):
     return max(pairs, key=lambda p: (_jaccard(message, p[0]), -len(p[0])))[1]
 
 
+def _shortest(message, pairs, length):
+    best = max(pairs, key=lambda p: (_jaccard(message, p[0]), -length(p[0])))
+    return best[1] if _jaccard(message, best[0]) else message
+
+
+def recall__shortest_in_words(message, pairs):
+    return _shortest(message, pairs, lambda source: len(source.split()))
+
+
+def recall__longest_of_equals(message, pairs):
+    return _shortest(message, pairs, lambda source: -len(source))
+
+
+def recall__counts_shared_words_only(message, pairs):
+    asked = set(message.lower().split())
+    best = max(pairs, key=lambda p: (len(asked & set(p[0].lower().split())), -len(p[0])))
+    return best[1] if asked & set(best[0].lower().split()) else message
+
+
+def recall__splits_at_punctuation(message, pairs):
+    def spaced(text):
+        return re.sub(r"\W", " ", text)
+
+    best = max(pairs, key=lambda p: (_jaccard(spaced(message), spaced(p[0])), -len(p[0])))
+    return best[1] if _jaccard(spaced(message), spaced(best[0])) else message
+
+
+def recall__returns_the_source(message, pairs):
+    best = max(pairs, key=lambda p: (_jaccard(message, p[0]), -len(p[0])))
+    return best[0] if _jaccard(message, best[0]) else message
+
+
 def best__ignores_the_length(hypotheses, alpha):
     return max(hypotheses)[1]
 
@@ -93,6 +150,26 @@ def best__multiplies(hypotheses, alpha):
 
 def best__alpha_as_a_factor(hypotheses, alpha):
     return max(hypotheses, key=lambda h: h[0] / (1 + alpha * (5 + len(h[1])) / 6))[1]
+
+
+def best__power_before_the_division(hypotheses, alpha):
+    return max(hypotheses, key=lambda h: h[0] / (5 + len(h[1])) / 6**alpha)[1]
+
+
+def best__divides_n_alone_by_six(hypotheses, alpha):
+    return max(hypotheses, key=lambda h: h[0] / (5 + len(h[1]) / 6) ** alpha)[1]
+
+
+def best__the_greatest_without_its_sign(hypotheses, alpha):
+    return max(hypotheses, key=lambda h: abs(h[0]) / ((5 + len(h[1])) / 6) ** alpha)[1]
+
+
+def best__returns_the_pair(hypotheses, alpha):
+    return max(hypotheses, key=lambda h: h[0] / ((5 + len(h[1])) / 6) ** alpha)
+
+
+def best__the_longest(hypotheses, alpha):
+    return max(hypotheses, key=lambda h: len(h[1]))[1]
 
 
 def align__keeps_the_source_s_end(weights, read, written):
@@ -120,6 +197,29 @@ def align__the_other_way_round(weights, read, written):
     ends = torch.tensor([token == "<|end|>" for token in read])
     best = weights.masked_fill(ends, -1).argmax(-1).tolist()
     return [(read[i], w) for w, i in zip(written, best, strict=True) if w != "<|end|>"]
+
+
+def align__sets_the_end_to_zero(weights, read, written):
+    ends = torch.tensor([token == "<|end|>" for token in read])
+    best = weights.masked_fill(ends, 0).argmax(-1).tolist()
+    return [(w, read[i]) for w, i in zip(written, best, strict=True) if w != "<|end|>"]
+
+
+def align__changes_the_weights(weights, read, written):
+    weights[:, [token == "<|end|>" for token in read]] = -1
+    best = weights.argmax(-1).tolist()
+    return [(w, read[i]) for w, i in zip(written, best, strict=True) if w != "<|end|>"]
+
+
+def align__drops_who_looks_at_the_end(weights, read, written):
+    pairs = [(w, read[i]) for w, i in zip(written, weights.argmax(-1).tolist(), strict=True)]
+    return [pair for pair in pairs if "<|end|>" not in pair]
+
+
+def align__forgets_that_places_moved(weights, read, written):
+    places = [s for s, token in enumerate(read) if token != "<|end|>"]
+    best = weights[:, places].argmax(-1).tolist()
+    return [(w, read[i]) for w, i in zip(written, best, strict=True) if w != "<|end|>"]
 
 
 def _search(next_log_probs, end, k, longest, keep, pick):
@@ -205,3 +305,66 @@ def search__keeps_finished_ones_in_the_beam(next_log_probs, end, k, longest):
         grown = [(s + m, (*t, x)) for s, t in beam for x, m in next_log_probs(t).items()]
         beam = _greatest(grown, k)
     return next((tokens for _, tokens in beam if tokens[-1] == end), None)
+
+
+def search__stops_when_k_are_finished(next_log_probs, end, k, longest):
+    beam, finished = [(0.0, ())], []
+    for _ in range(longest):
+        kept = _greatest(
+            [(s + m, (*t, x)) for s, t in beam for x, m in next_log_probs(t).items()], k
+        )
+        finished += [h for h in kept if h[1][-1] == end]
+        beam = [h for h in kept if h[1][-1] != end]
+        if len(finished) >= k:
+            break
+    return max(finished)[1] if finished else None
+
+
+def search__finished_ones_take_no_place(next_log_probs, end, k, longest):
+    beam, finished = [(0.0, ())], []
+    for _ in range(longest):
+        grown = [(s + m, (*t, x)) for s, t in beam for x, m in next_log_probs(t).items()]
+        finished += [h for h in grown if h[1][-1] == end]
+        beam = _greatest([h for h in grown if h[1][-1] != end], k)
+    return max(finished)[1] if finished else None
+
+
+def search__finished_ones_take_their_place_for_ever(next_log_probs, end, k, longest):
+    beam, finished = [(0.0, ())], []
+    for _ in range(longest):
+        grown = [(s + m, (*t, x)) for s, t in beam for x, m in next_log_probs(t).items()]
+        kept = _greatest(grown, k - len(finished))
+        finished += [h for h in kept if h[1][-1] == end]
+        beam = [h for h in kept if h[1][-1] != end]
+    return max(finished)[1] if finished else None
+
+
+def search__divides_by_the_length(next_log_probs, end, k, longest):
+    return _search(
+        next_log_probs,
+        end,
+        k,
+        longest,
+        _greatest,
+        lambda finished, _: max(finished, key=lambda h: h[0] / len(h[1]))[1] if finished else None,
+    )
+
+
+def search__one_token_too_many(next_log_probs, end, k, longest):
+    return _search(
+        next_log_probs,
+        end,
+        k,
+        longest + 1,
+        _greatest,
+        lambda finished, _: max(finished)[1] if finished else None,
+    )
+
+
+def search__one_token_too_few(next_log_probs, end, k, longest):
+    return search__one_token_too_many(next_log_probs, end, k, longest - 2)
+
+
+def search__leaves_out_the_end(next_log_probs, end, k, longest):
+    found = search__one_token_too_many(next_log_probs, end, k, longest - 1)
+    return found and found[:-1]
