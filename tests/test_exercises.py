@@ -1,8 +1,10 @@
-"""Laws of every exercise: its solution passes, its stub doesn't, its tests reject wrong answers.
+"""Laws of every exercise: right answers pass, its stub doesn't, its tests reject wrong answers.
 
-The wrong answers are in ``wrong_answers/CHAPTER.py``, named ``EXERCISE__what_is_wrong``.
+The answers are in ``wrong_answers/CHAPTER.py``, named ``EXERCISE__what_is_wrong``, and in
+``right_answers/CHAPTER.py``, named ``EXERCISE__how_it_is_written``.
 """
 
+import ast
 import contextlib
 import importlib.util
 import inspect
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import NOTEBOOKS, read_notebook
 
-FOLDER = Path(__file__).parent / "wrong_answers"
+FOLDER = Path(__file__).parent
 PARTS = ("test", "exercise", "solution", "hidden-test")
 
 
@@ -32,9 +34,10 @@ CHAPTERS = {path.stem: load(path) for path in NOTEBOOKS}
 EXERCISES = [(chapter, name) for chapter, (_, found) in CHAPTERS.items() for name in found]
 
 
-def wrong_answers(chapter: str) -> dict[str, dict[str, object]]:
-    """Return each exercise's wrong answers, by what is wrong with them."""
-    spec = importlib.util.spec_from_file_location(chapter, FOLDER / f"{chapter}.py")
+def answers(kind: str, chapter: str) -> dict[str, dict[str, object]]:
+    """Return each exercise's answers of a kind, "wrong" or "right", by what is said of them."""
+    path = FOLDER / f"{kind}_answers" / f"{chapter}.py"
+    spec = importlib.util.spec_from_file_location(f"{kind}_{chapter}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     found: dict[str, dict[str, object]] = defaultdict(dict)
@@ -55,6 +58,13 @@ def run(chapter: str, name: str, *parts: str) -> tuple[dict, str]:
     return names, printed.getvalue()
 
 
+def verdict(names: dict, test: str, answer: object) -> str:
+    """Return what the chapter's ``check`` prints of an answer."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        names["check"](names[test], answer)
+    return printed.getvalue().strip()
+
+
 @pytest.mark.parametrize(("chapter", "name"), EXERCISES)
 class TestExercise:
     def test_has_every_part(self, chapter, name):
@@ -68,18 +78,34 @@ class TestExercise:
         _, printed = run(chapter, name, "test", "solution", "hidden-test")
         assert printed.split("\n")[:2] == [f"test_{name}: passed", f"hidden_test_{name}: passed"]
 
+    def test_hidden_test_begins_with_the_visible_one_and_goes_on(self, chapter, name):
+        cell = ast.parse(CHAPTERS[chapter][1][name]["hidden-test"])
+        hidden = next(part for part in cell.body if isinstance(part, ast.FunctionDef))
+        first, *others = hidden.body
+        (argument,) = hidden.args.args
+        assert ast.unparse(first) == f"test_{name}({argument.arg})", "call the visible test first"
+        assert others, "the hidden test needs inputs of its own"
+
+    def test_at_least_two_other_right_answers_pass_both_tests(self, chapter, name):
+        names, _ = run(chapter, name, "test", "solution", "hidden-test")
+        right = answers("right", chapter)[name]
+        assert len(right) >= 2
+        for what, answer in right.items():
+            for test in (f"test_{name}", f"hidden_test_{name}"):
+                assert verdict(names, test, answer) == f"{test}: passed", what
+
     def test_at_least_three_wrong_answers_are_rejected_with_a_hint(self, chapter, name):
-        names, _ = run(chapter, name, "test")
-        answers = wrong_answers(chapter)[name]
-        assert len(answers) >= 3
-        for what, answer in answers.items():
-            with contextlib.redirect_stdout(io.StringIO()) as printed:
-                names["check"](names[f"test_{name}"], answer)
-            verdict = printed.getvalue().strip()
-            assert verdict.startswith(f"test_{name}: not yet. "), f"{what}: {verdict}"
-            assert len(verdict) > len(f"test_{name}: not yet. ") + 10, f"{what}: no hint"
+        names, _ = run(chapter, name, "test", "solution", "hidden-test")
+        wrong = answers("wrong", chapter)[name]
+        assert len(wrong) >= 3
+        for what, answer in wrong.items():
+            for test in (f"test_{name}", f"hidden_test_{name}"):
+                said, start = verdict(names, test, answer), f"{test}: not yet. "
+                assert said.startswith(start), f"{what}: {said}"
+                assert len(said) > len(start) + 10, f"{what}: no hint"
 
 
+@pytest.mark.parametrize("kind", ["wrong", "right"])
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_wrong_answers_belong_to_exercises(chapter):
-    assert set(wrong_answers(chapter)) == set(CHAPTERS[chapter][1])
+def test_answers_belong_to_exercises(chapter, kind):
+    assert set(answers(kind, chapter)) == set(CHAPTERS[chapter][1])
