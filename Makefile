@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks weights serve clean
+.PHONY: help book data test slow notebooks weights serve clean
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -14,11 +14,17 @@ ENVIRONMENT := $(CONDA_PREFIX)
 else
 ENVIRONMENT := .venv
 endif
-RUN := $(ENVIRONMENT)/bin/python
-READY := $(ENVIRONMENT)/.course-ready
+RUN := "$(ENVIRONMENT)/bin/python"
+# In a name of a file, make wants the spaces of a path escaped; the shell wants the path quoted.
+space := $() $()
+HOME_OF_STAMPS := $(subst $(space),\$(space),$(ENVIRONMENT))
+READY := $(HOME_OF_STAMPS)/.course-ready
 # With TensorFlow, which the book's build doesn't need.
-COMPLETE := $(ENVIRONMENT)/.course-complete
+COMPLETE := $(HOME_OF_STAMPS)/.course-complete
 SITE := _build/html/book/home.html
+PORT := 8000
+# By name: an environment in this folder isn't the project's code.
+CHECKED := book benchmarks course_lib notebooks tests tools
 SOURCES := $(shell find book notebooks _config.yml _toc.yml -type f -not -path '*/.*' -not -path '*/__pycache__/*')
 
 help:  ## list the commands
@@ -26,12 +32,19 @@ help:  ## list the commands
 
 book: $(SITE)  ## build the book and print where it is
 	@echo "The book: file://$(CURDIR)/$(SITE)"
+	@echo "To run its chapters without a network, too: make data (fetches their texts and models)"
+
+data: $(READY)  ## fetch all texts and models that the chapters use (350 MB), to work offline
+	$(RUN) -m course_lib.data fetch all
 
 test: $(COMPLETE) $(SITE)  ## check everything: style, package, notebooks, book (writes _build/screenshots)
-	$(RUN) -m ruff check .
-	$(RUN) -m ruff format --check .
-	$(RUN) -m codespell_lib
+	$(RUN) -m ruff check $(CHECKED)
+	$(RUN) -m ruff format --check $(CHECKED)
+	$(RUN) -m codespell_lib $(CHECKED) *.md *.yml *.toml
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --nbval --nbval-current-env tests notebooks
+
+slow: $(COMPLETE)  ## run every cell of every notebook twice (half an hour)
+	$(RUN) -m pytest -m slow tests
 
 notebooks: $(COMPLETE)  ## run every notebook again, in place; print time and memory
 	$(RUN) tools/notebooks.py
@@ -39,8 +52,8 @@ notebooks: $(COMPLETE)  ## run every notebook again, in place; print time and me
 weights: $(READY)  ## train the committed models again (hours); print each one's figures
 	set -e; for script in tools/train_*.py; do $(RUN) $$script; done
 
-serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000
-	$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html 8000
+serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000 (PORT=... overrides)
+	@$(RUN) tools/serve.py --port $(PORT) _build/html
 
 clean:  ## remove what was built (not the environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
@@ -48,15 +61,15 @@ clean:  ## remove what was built (not the environment)
 # After a failure nothing is kept: Sphinx would not repeat the warnings of pages that it has read.
 $(SITE): $(READY) $(SOURCES)
 	@$(RUN) book/_ext/offline.py
-	@$(ENVIRONMENT)/bin/jupyter-book build -n -W --keep-going -q . || \
+	@"$(ENVIRONMENT)/bin/jupyter-book" build -n -W --keep-going -q . || \
 		{ rm -rf _build/html _build/.doctrees; echo "make: the book was not built; the reason is above"; exit 1; }
 	@touch $@
 
 $(READY): requirements.txt pyproject.toml tools/setup_environment.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and none was found; install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) tools/setup_environment.py $(ENVIRONMENT)
-	@touch $@
+	@"$(PYTHON)" tools/setup_environment.py "$(ENVIRONMENT)"
+	@touch "$@"
 
 $(COMPLETE): $(READY) requirements-tensorflow.txt
-	@$(PYTHON) tools/setup_environment.py --tensorflow $(ENVIRONMENT)
-	@touch $@
+	@"$(PYTHON)" tools/setup_environment.py --tensorflow "$(ENVIRONMENT)"
+	@touch "$@"

@@ -1,5 +1,6 @@
 """Laws of the notebooks' form. That they run and give their outputs is nbval's part."""
 
+import copy
 import json
 import re
 import statistics
@@ -10,7 +11,7 @@ import pytest
 from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT, read_notebook
 
 sys.path.insert(0, str(ROOT / "tools"))
-from notebooks import KERNEL, canonical_text, install_source
+from notebooks import KERNEL, canonical_text, execute, install_source, merge_streams
 
 TAGS = {
     "install",
@@ -139,3 +140,25 @@ def test_papers_cited_are_in_the_bibliography(path):
     bibliography = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
     for key in re.findall(r"\{cite:t\}`([^`]+)`", text_of(path)):
         assert f"{{{key}," in bibliography
+
+
+def printed(cell: nbformat.NotebookNode) -> list[str]:
+    """Return the text that a cell shows; not its pictures and widgets."""
+    return [
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for output in merge_streams(cell.outputs)
+    ]
+
+
+@pytest.mark.slow
+def test_every_cell_can_be_run_twice_and_says_the_same(path):
+    notebook = read_notebook(path)
+    code = [c for c in notebook.cells if c.cell_type == "code"][1:]  # but for the installation
+    twice = [copy.deepcopy(cell) for cell in code for _ in range(2)]
+    for number, cell in enumerate(twice):
+        cell.id = f"{number:08d}"
+    notebook.cells = twice
+    execute(notebook, path.parent)
+    for first, second in zip(twice[::2], twice[1::2], strict=True):
+        if "nbval-ignore-output" not in first.metadata.get("tags", []):
+            assert printed(second) == printed(first), first.source

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import offline
 import setup_environment
 
 
@@ -18,14 +21,14 @@ import setup_environment
 def python_that_reports(tmp_path):
     """Make a stand-in for an environment's Python whose pip reports what it would install."""
 
-    def make(install):
+    def report(install):
         (tmp_path / "report.json").write_text(json.dumps({"install": install}))
         python = tmp_path / "python"
         python.write_text(f"#!/bin/sh\ncat {tmp_path}/report.json\n")
         python.chmod(python.stat().st_mode | stat.S_IXUSR)
         return python
 
-    return make
+    return report
 
 
 @pytest.mark.parametrize(
@@ -60,19 +63,66 @@ def test_an_old_python_is_refused_in_one_line(tmp_path):
         setup_environment.check_version(str(python))
 
 
+def make(*words, **variables):
+    """Run make, with an environment's variables as given; return what it did."""
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    theirs = ("MAKE", "MFLAGS", "VIRTUAL_ENV", "CONDA")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(theirs)} | variables
+    return subprocess.run(
+        ["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "needed"), [("book", False), ("serve", False), ("test", True), ("notebooks", True)]
 )
 def test_tensorflow_is_installed_only_where_it_is_needed(tmp_path, target, needed):
     """In a fresh environment; make says what it would do and does nothing."""
-    if not shutil.which("make"):
-        pytest.skip("make is not installed")
-    command = ["make", "--dry-run", "--always-make", f"ENVIRONMENT={tmp_path}", target]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = make("--dry-run", "--always-make", target, VIRTUAL_ENV=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert f"setup_environment.py {tmp_path}\n" in done.stdout
-    assert (f"setup_environment.py --tensorflow {tmp_path}\n" in done.stdout) is needed
+    assert f'setup_environment.py "{tmp_path}"\n' in done.stdout
+    assert (f'setup_environment.py --tensorflow "{tmp_path}"\n' in done.stdout) is needed
+
+
+@pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_an_environment_s_path_may_hold_spaces(tmp_path, variable):
+    environment = tmp_path / "my own environment"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").write_text('#!/bin/sh\necho "python: $@"\n')
+    (environment / "bin" / "python").chmod(0o755)
+    (environment / ".course-ready").touch()
+    variables = {variable: str(environment), "CONDA_DEFAULT_ENV": "course"}
+    done = make("data", **variables)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("python: -m course_lib.data fetch all\n")
+
+
+def test_a_busy_port_is_told_in_one_line():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        command = [sys.executable, str(ROOT / "tools" / "serve.py"), "--port", str(port), "."]
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"make: port {port} is in use by another program; name another one: make serve PORT=8765\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("npm error code ENOTFOUND\nnpm error network", "check the network"),
+        ("npm ERR! code ECONNREFUSED", "check the network"),
+        ("npm error code EACCES\nnpm error path /root/.npm", "can't be written to"),
+        ("npm error code ENOSPC", "the disk is full"),
+        ("npm error code E404\nnpm error 404 Not Found", "npm, which says:\nnpm error code E404"),
+    ],
+)
+def test_a_failure_of_npm_is_told_as_what_it_is(log, said):
+    assert said in offline.why_npm_failed(log)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +134,15 @@ def test_tensorflow_is_installed_only_where_it_is_needed(tmp_path, target, neede
             "a package could not be downloaded",
         ),
         ("ERROR: No matching distribution found for tensorflow==2.21.0", "pip finds no tensorflow"),
+        ("OSError: [Errno 13] Permission denied: '/env/lib'", "/env/lib can't be written to"),
+        ("Could not fetch: Read timed out.", "a package could not be downloaded"),
+        ("ERROR: pip's dependency resolver found conflicts", "pip failed"),
     ],
 )
 def test_a_failure_of_pip_is_told_in_one_line(tmp_path, log, said):
     python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\necho '{log}' >&2\nexit 1\n")
+    (tmp_path / "log").write_text(log)
+    python.write_text(f"#!/bin/sh\ncat {tmp_path}/log >&2\nexit 1\n")
     python.chmod(0o755)
     with pytest.raises(SystemExit, match=f"^make: {said}"):
         setup_environment.pip(python, "install", "tensorflow==2.21.0")

@@ -116,20 +116,24 @@ def canonical_text(notebook: nbformat.NotebookNode) -> str:
     return json.dumps(json.loads(text), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Run all cells in a new kernel, in place."""
+    NotebookClient(
+        notebook,
+        timeout=900,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
+    ).execute()
+
+
 def run(path: Path, fresh: bool) -> tuple[float, float]:
     """Run one notebook in place; return its seconds and its kernel's peak memory in GB."""
     notebook = nbformat.read(path, as_version=4)
     prepare(notebook)
     start = time.perf_counter()
-    client = NotebookClient(
-        notebook,
-        timeout=900,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        record_timing=False,
-        extra_arguments=["--log-level=ERROR"],
-    )
-    client.execute()
+    execute(notebook, path.parent)
     seconds = time.perf_counter() - start
     notebook.metadata.language_info = {"file_extension": ".py", "name": "python"}
     for cell in notebook.cells:

@@ -16,7 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DISK_NEEDED = 4  # GB: the environment with torch's CPU build takes about 2 GB
 TENSORFLOW_DISK_NEEDED = 3  # GB more: it takes about 2 GB
-NETWORK_SIGNS = ("connection", "resolve", "timed out", "proxy")
+# How pip and what it builds on say that the network isn't there or doesn't answer.
+NETWORK_SIGNS = (
+    *("connectionerror", "connection broken", "connection refused", "connection reset"),
+    *("connection aborted", "failed to establish", "failed to resolve", "name resolution"),
+    *("timed out", "timeouterror", "proxyerror", "max retries", "network is unreachable"),
+)
 
 
 def fail(message: str) -> None:
@@ -49,6 +54,9 @@ def pip(python: Path, *words: str) -> None:
     log = done.stderr.lower()
     if "no space left" in log or "errno 28" in log:
         fail("the disk is full; free about 4 GB and run the command again")
+    denied = re.search(r"(?:permission denied|read-only file system): '?([^'\n]+)", log)
+    if denied:
+        fail(f"{denied[1]} can't be written to; see to its permissions and run the command again")
     if any(sign in log for sign in NETWORK_SIGNS):
         fail("a package could not be downloaded; check the network and run the command again")
     missing = re.search(r"no matching distribution found for (\S+)", log)
@@ -78,7 +86,8 @@ def would_bring_cuda(python: Path, torch: str) -> bool:
 def install_cpu_torch(python: Path, torch: str) -> None:
     """Let uv, which knows where torch's CPU builds are, install the pinned one."""
     pip(python, "install", "--quiet", "uv")
-    command = [str(python), "-m", "uv", "pip", "install", "--python", str(python)]
+    # Without a cache: it would lie in the home folder, which may not be writable.
+    command = [str(python), "-m", "uv", "pip", "install", "--no-cache", "--python", str(python)]
     done = subprocess.run([*command, "--torch-backend", "cpu", torch])
     if done.returncode != 0:
         print("torch's CPU build could not be had; taking the larger CUDA build", file=sys.stderr)

@@ -6,6 +6,7 @@ version, checked against a fixed hash, and copied into the book. Nothing of them
 
 import base64
 import hashlib
+import re
 import shutil
 import sys
 import tarfile
@@ -45,23 +46,44 @@ PACKAGES = [
     ),
 ]
 
+# What npm and Node.js call a network that isn't there or doesn't answer.
+NETWORK_CODES = (
+    *("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH"),
+    *("EHOSTUNREACH", "ERR_SOCKET_TIMEOUT", "EPROTO", "ENETDOWN", "E403", "E407", "E502", "E503"),
+)
+
+
+def why_npm_failed(log: str) -> str:
+    """Turn npm's messages into what happened and what to do."""
+    found = re.search(r"npm (?:error|ERR!) code (\w+)", log)
+    code = found[1] if found else ""
+    if code in ("ENOSPC", "EDQUOT"):
+        return "could not be stored: the disk is full; free some and run the command again"
+    if code in ("EACCES", "EPERM", "EROFS"):
+        return "could not be stored: this folder can't be written to; see to its permissions"
+    if code in NETWORK_CODES:
+        return (
+            f"could not be downloaded with npm ({code}); check the network and run the command "
+            "again"
+        )
+    return f"could not be had with npm, which says:\n{log.strip()}"
+
 
 def fetch(package: str, version: str, sha512: str, folder: Path) -> Path:
     """Return the package's archive, fetched with npm if it isn't in the folder yet."""
     archive = folder / f"{package.strip('@').replace('/', '-')}-{version}.tgz"
     if not archive.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        # A cache here, not in the home folder, which may not be writable.
+        places = ["--cache", str(folder / "npm"), "--pack-destination", str(folder)]
         done = npm(
-            ["pack", "--silent", "--pack-destination", str(folder), f"{package}@{version}"],
+            ["pack", "--loglevel", "error", *places, f"{package}@{version}"],
             return_completed_process=True,
             capture_output=True,
             text=True,
         )
         if done.returncode != 0 or not archive.exists():
-            raise ExtensionError(
-                f"{package} {version} could not be downloaded with npm; "
-                "check the network and run the command again"
-            )
+            raise ExtensionError(f"{package} {version} {why_npm_failed(done.stderr)}")
     found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != sha512:
         archive.unlink()

@@ -1,0 +1,38 @@
+"""Serve the built book, on this machine only."""
+
+import argparse
+import errno
+import functools
+import sys
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+HOST = "127.0.0.1"
+
+
+def main() -> None:
+    """Serve until Ctrl-C; say in one line why that can't be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="with the book's index.html")
+    parser.add_argument("--port", type=int, default=8000, help="from 1 to 65535 [%(default)s]")
+    args = parser.parse_args()
+    if not 1 <= args.port <= 65_535:
+        sys.exit(f"make: PORT: expected 1 to 65535, got {args.port}")
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=args.folder)
+    try:
+        server = ThreadingHTTPServer((HOST, args.port), handler)
+    except OSError as error:
+        reason = {
+            errno.EADDRINUSE: "is in use by another program",
+            errno.EACCES: "is not for ordinary users",
+        }.get(error.errno, f"can't be used ({error.strerror})")
+        sys.exit(f"make: port {args.port} {reason}; name another one: make serve PORT=8765")
+    print(f"The book: http://{HOST}:{args.port} (Ctrl-C ends it)", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print()
+
+
+if __name__ == "__main__":
+    main()
