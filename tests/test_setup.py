@@ -136,6 +136,11 @@ def test_a_failure_of_npm_is_told_as_what_it_is(log, said):
         ("ERROR: No matching distribution found for tensorflow==2.21.0", "pip finds no tensorflow"),
         ("OSError: [Errno 13] Permission denied: '/env/lib'", "/env/lib can't be written to"),
         ("Could not fetch: Read timed out.", "a package could not be downloaded"),
+        (
+            "ERROR: Could not find a version that satisfies x==1 (from versions: none)\n"
+            "ERROR: No matching distribution found for x==1",
+            "a package could not be downloaded",
+        ),
         ("ERROR: pip's dependency resolver found conflicts", "pip failed"),
     ],
 )

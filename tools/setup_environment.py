@@ -21,6 +21,7 @@ NETWORK_SIGNS = (
     *("connectionerror", "connection broken", "connection refused", "connection reset"),
     *("connection aborted", "failed to establish", "failed to resolve", "name resolution"),
     *("timed out", "timeouterror", "proxyerror", "max retries", "network is unreachable"),
+    "(from versions: none)",  # every pinned package has versions: the index did not answer
 )
 
 
