@@ -64,9 +64,12 @@ def check_one_of(argument: str, value: object, allowed: Collection[object]) -> N
     expect(value in allowed, argument, f"one of {', '.join(map(str, allowed))}", repr(value))
 
 
-def check_ids(argument: str, ids: "Tensor | np.ndarray | Sequence[int]", size: int) -> None:
-    """All are whole numbers from 0 to ``size`` - 1; there may be none."""
-    expected = f"whole numbers from 0 to {size - 1}"
+def check_ids(
+    argument: str, ids: "Tensor | np.ndarray | Sequence[int]", size: int | None = None
+) -> None:
+    """All are whole numbers from 0 up, below ``size`` if it is given; there may be none."""
+    expected = "whole numbers from 0 " + ("up" if size is None else f"to {size - 1}")
+    size = math.inf if size is None else size
     if not hasattr(ids, "dtype"):
         wrong = next((i for i in ids if not (_is_whole(i) and 0 <= i < size)), None)
         expect(wrong is None, argument, expected, repr(wrong))

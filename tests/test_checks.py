@@ -38,6 +38,14 @@ def test_ids_are_whole_numbers_of_the_vocabulary(make):
             checks.check_ids("ids", make(wrong), 5)
 
 
+def test_ids_without_a_vocabulary_are_whole_numbers_from_0_up():
+    for make in (list, np.array, torch.tensor):
+        checks.check_ids("labels", make([0, 10**6]))
+        for wrong in ([-1], [0.5]):
+            with pytest.raises(ValueError, match=r"^labels: expected whole numbers from 0 up, got"):
+                checks.check_ids("labels", make(wrong))
+
+
 def test_no_ids_are_no_wrong_ids():
     for empty in ([], np.empty(0, np.int64), torch.empty(2, 0, dtype=torch.int32)):
         checks.check_ids("ids", empty, 5)
