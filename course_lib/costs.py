@@ -83,7 +83,8 @@ GPUS = (V100, A100, H100)
 # Where GPT-3 was trained (Patterson et al. 2021, appendix A), and the industry's average in 2023
 # (Uptime Institute's survey; Davis and O'Brien 2023).
 PUE = (1.1, 1.58)
-# A V100 reserved for three years (Li 2020), and an eighth of Amazon's list price of eight A100s.
+# A V100 reserved for three years, and an eighth of Amazon's list price of eight A100s, both of
+# 2020 (Li 2020; Amazon cut its price in June 2025). One range for all three GPUs.
 DOLLARS_PER_GPU_HOUR = (1.5, 4.1)
 
 

@@ -21,6 +21,18 @@ def how_much_larger__as_if_the_exponent_were_one_half(exponent, share):
     return share**-2
 
 
+def how_much_larger__share_that_is_removed(exponent, share):
+    return (1 - share) ** (-1 / exponent) if share < 1 else 1
+
+
+def how_much_larger__whole_numbers_only(exponent, share):
+    return math.ceil(round(share ** (-1 / exponent), 9))
+
+
+def how_much_larger__exponential_instead_of_power(exponent, share):
+    return math.exp(-share / exponent)
+
+
 def fit_line__the_slope_itself(sizes, losses):
     slope, height = np.polyfit(np.log(sizes), np.log(losses), 1)
     return math.exp(height), slope
@@ -51,6 +63,24 @@ def fit_line__the_wrong_order(sizes, losses):
     return -slope, math.exp(height)
 
 
+def fit_line__changes_its_argument(sizes, losses):
+    np.log(sizes, out=sizes)
+    slope, height = np.polyfit(sizes, np.log(losses), 1)
+    return math.exp(height), -slope
+
+
+def fit_line__changes_the_losses(sizes, losses):
+    np.log(losses, out=losses)
+    slope, height = np.polyfit(np.log(sizes), losses, 1)
+    return math.exp(height), -slope
+
+
+def fit_line__through_the_first_point(sizes, losses):
+    x, y = np.log(sizes / sizes[0]), np.log(losses / losses[0])
+    exponent = -(x @ y) / (x @ x)
+    return losses[0] * sizes[0] ** exponent, exponent
+
+
 def characters_needed__forgets_the_floor(law, parameters, target):
     left = target - law["A"] * parameters ** -law["alpha"]
     return (law["B"] / left) ** (1 / law["beta"]) if left > 0 else math.inf
@@ -74,6 +104,52 @@ def characters_needed__uses_the_exponent_of_size(law, parameters, target):
 def characters_needed__power_instead_of_root(law, parameters, target):
     left = target - law["E"] - law["A"] * parameters ** -law["alpha"]
     return (law["B"] / left) ** law["beta"] if left > 0 else math.inf
+
+
+def characters_needed__nothing_left_divides_by_zero(law, parameters, target):
+    left = target - law["E"] - law["A"] * parameters ** -law["alpha"]
+    return (law["B"] / left) ** (1 / law["beta"]) if left >= 0 else math.inf
+
+
+def characters_needed__empties_the_law(law, parameters, target):
+    left = target - law.pop("E") - law["A"] * parameters ** -law["alpha"]
+    return (law["B"] / left) ** (1 / law["beta"]) if left > 0 else math.inf
+
+
+def characters_needed__changes_the_law(law, parameters, target):
+    law["E"] = law["E"] + 0.0 * target
+    law["left"] = target - law["E"] - law["A"] * parameters ** -law["alpha"]
+    return (law["B"] / law["left"]) ** (1 / law["beta"]) if law["left"] > 0 else math.inf
+
+
+def backtest__sorts_the_callers_arrays(fit, sizes, losses, smallest):
+    order = np.argsort(sizes)
+    sizes[:], losses[:] = sizes[order], losses[order]
+    return [fit(sizes[:i], losses[:i])(sizes[i]) - losses[i] for i in range(smallest, len(sizes))]
+
+
+def backtest__sorts_sizes_and_losses_each_for_itself(fit, sizes, losses, smallest):
+    sizes, losses = np.sort(sizes), np.sort(losses)[::-1]
+    return [fit(sizes[:i], losses[:i])(sizes[i]) - losses[i] for i in range(smallest, len(sizes))]
+
+
+def backtest__sorts_the_sizes_alone(fit, sizes, losses, smallest):
+    sizes = np.sort(sizes)
+    return [fit(sizes[:i], losses[:i])(sizes[i]) - losses[i] for i in range(smallest, len(sizes))]
+
+
+def backtest__from_the_largest_down(fit, sizes, losses, smallest):
+    order = np.argsort(sizes)
+    sizes, losses = sizes[order], losses[order]
+    misses = [fit(sizes[:i], losses[:i])(sizes[i]) - losses[i] for i in range(smallest, len(sizes))]
+    return misses[::-1]
+
+
+def backtest__one_size_only(fit, sizes, losses, smallest):
+    order = np.argsort(sizes)
+    sizes, losses = sizes[order], losses[order]
+    i = smallest
+    return [fit(sizes[:i], losses[:i])(sizes[i]) - losses[i]]
 
 
 def backtest__sees_what_it_predicts(fit, sizes, losses, smallest):
@@ -147,3 +223,17 @@ def compute_optimal__ratio_upside_down(law, flops):
     ratio = (beta * law["B"]) / (alpha * law["A"])
     n = (ratio * (flops / 6) ** beta) ** (1 / (alpha + beta))
     return n, flops / 6 / n
+
+
+def compute_optimal__searches_on_a_grid(law, flops):
+    n = np.geomspace(10, 1e10, 99_999)
+    losses = law["A"] / n ** law["alpha"] + law["B"] / (flops / 6 / n) ** law["beta"]
+    best = n[losses.argmin()]
+    return best, flops / 6 / best
+
+
+def compute_optimal__tokens_first(law, flops):
+    alpha, beta = law["alpha"], law["beta"]
+    ratio = (alpha * law["A"]) / (beta * law["B"])
+    n = (ratio * (flops / 6) ** beta) ** (1 / (alpha + beta))
+    return flops / 6 / n, n
