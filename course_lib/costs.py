@@ -8,7 +8,13 @@ training runs, and says how sure each is. Operations are counted as floating-poi
 import math
 from dataclasses import dataclass
 
-from course_lib.checks import check_positive
+from course_lib.checks import (
+    check_counts,
+    check_not_negative,
+    check_positive,
+    check_sizes,
+    expect,
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def gpt_parameters(n_layers: int, d_model: int, vocab_size: int, context_length:
     Raises:
         ValueError: if an argument is not positive.
     """
-    check_positive(
+    check_sizes(
         n_layers=n_layers, d_model=d_model, vocab_size=vocab_size, context_length=context_length
     )
     attention = 4 * d_model**2 + 4 * d_model  # queries, keys, values, output
@@ -133,7 +139,7 @@ def gpt_forward_flops(n_layers: int, d_model: int, vocab_size: int, context_leng
     Raises:
         ValueError: if an argument is not positive.
     """
-    check_positive(
+    check_sizes(
         n_layers=n_layers, d_model=d_model, vocab_size=vocab_size, context_length=context_length
     )
     weights = 12 * n_layers * d_model**2 + vocab_size * d_model
@@ -177,8 +183,7 @@ def gpu_hours(flops: float, peak: float, utilization: float) -> float:
         ValueError: if an argument is out of its range.
     """
     check_positive(flops=flops, peak=peak, utilization=utilization)
-    if utilization > 1:
-        raise ValueError(f"utilization: expected a share of the peak up to 1, got {utilization}")
+    expect(utilization <= 1, "utilization", "a share of the peak, up to 1", utilization)
     return flops / (peak * utilization) / 3600
 
 
@@ -216,8 +221,7 @@ def energy_mwh(hours: float, watts: float, pue: float) -> float:
         ValueError: if an argument is out of its range.
     """
     check_positive(hours=hours, watts=watts, pue=pue)
-    if pue < 1:
-        raise ValueError(f"pue: expected at least 1, got {pue}")
+    expect(pue >= 1, "pue", "at least 1", pue)
     return hours * watts * pue / 1e6
 
 
@@ -258,7 +262,8 @@ def matmul_intensity(m: int, k: int, n: int, bytes_per_number: float) -> float:
     Raises:
         ValueError: if an argument is not positive.
     """
-    check_positive(m=m, k=k, n=n, bytes_per_number=bytes_per_number)
+    check_sizes(m=m, k=k, n=n)
+    check_positive(bytes_per_number=bytes_per_number)
     return 2 * m * k * n / (bytes_per_number * (m * k + k * n + m * n))
 
 
@@ -303,8 +308,8 @@ def activation_bytes(
     Raises:
         ValueError: if an argument is not positive.
     """
-    check_positive(n_layers=n_layers, n_heads=n_heads, d_model=d_model, vocab_size=vocab_size)
-    check_positive(tokens=tokens)
+    check_sizes(n_layers=n_layers, n_heads=n_heads, d_model=d_model, vocab_size=vocab_size)
+    check_sizes(tokens=tokens)
     # Per block: what both norms read; mean and deviation of both, and the softmax's sum per head.
     full = n_layers * (2 * d_model + 4 + n_heads) + d_model + 2 + vocab_size
     # What both norms give, queries, keys, values and attention's output; the MLP's inner layer
@@ -358,7 +363,10 @@ def training_memory(
     Raises:
         ValueError: if an argument is out of its range.
     """
-    check_positive(parameters=parameters, shards=shards)
+    check_positive(parameters=parameters)
+    check_not_negative(activations=activations, gathered=gathered)
+    check_sizes(shards=shards)
+    check_counts(moments=moments)
     held = 4 * parameters / shards
     together = 4 * gathered * (1 - 1 / shards)
     return TrainingMemory(held + together, held, moments * held, activations)
@@ -386,6 +394,7 @@ def communication_bytes(
     Raises:
         ValueError: if an argument is not positive.
     """
-    check_positive(size=size, processes=processes, accumulate=accumulate)
+    check_positive(size=size)
+    check_sizes(processes=processes, accumulate=accumulate)
     passes = 2 * accumulate + 1 if sharded else 2
     return passes * size * (processes - 1) / processes

@@ -129,19 +129,30 @@ def test_compute_optimal_is_close_to_chinchilla_s_table(flops, parameters, token
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: gpt_parameters(0, 2, 3, 4), "n_layers: expected a number above 0, got 0"),
-        (lambda: gpt_forward_flops(1, 2, 3, -4), "context_length: expected a number above 0"),
+        (lambda: gpt_parameters(0, 2, 3, 4), "n_layers: expected a whole number above 0, got 0"),
+        (lambda: gpt_forward_flops(1, 2, 3, -4), "context_length: expected a whole number above 0"),
         (lambda: training_flops(math.nan, 1), "parameters: expected a number above 0, got nan"),
         (lambda: training_flops(1, math.inf), "tokens: expected a number above 0, got inf"),
-        (lambda: gpu_hours(1, 1, 40), "utilization: expected a share of the peak up to 1, got 40"),
+        (lambda: gpu_hours(1, 1, 40), "utilization: expected a share of the peak, up to 1, got 40"),
         (lambda: utilization(1, 0, 1), "hours: expected a number above 0, got 0"),
         (lambda: energy_mwh(1, 1, 0.9), "pue: expected at least 1, got 0.9"),
         (lambda: compute_optimal(1, 0), "tokens_per_parameter: expected a number above 0"),
-        (lambda: matmul_intensity(1, 2, 0, 4), "n: expected a number above 0, got 0"),
+        (lambda: matmul_intensity(1, 2, 0, 4), "n: expected a whole number above 0, got 0"),
         (lambda: attainable_flops(1, 2, -3), "bandwidth: expected a number above 0, got -3"),
-        (lambda: activation_bytes(1, 2, 3, 4, 0), "tokens: expected a number above 0, got 0"),
-        (lambda: training_memory(1, shards=0), "shards: expected a number above 0, got 0"),
-        (lambda: communication_bytes(1, 0), "processes: expected a number above 0, got 0"),
+        (lambda: activation_bytes(1, 2, 3, 4, 0), "tokens: expected a whole number above 0"),
+        (lambda: training_memory(1, shards=0), "shards: expected a whole number above 0, got 0"),
+        (lambda: training_memory(1, -1), "activations: expected a number, 0 or above, got -1"),
+        (lambda: training_memory(1, moments=-1), "moments: expected a whole number, 0 or above"),
+        (
+            lambda: training_memory(1, gathered=-1),
+            "gathered: expected a number, 0 or above, got -1",
+        ),
+        (
+            lambda: communication_bytes(1, 1.5),
+            "processes: expected a whole number above 0, got 1.5",
+        ),
+        (lambda: communication_bytes(1, 2, accumulate=0), "accumulate: expected a whole number"),
+        (lambda: communication_bytes(1, 0), "processes: expected a whole number above 0, got 0"),
     ],
 )
 def test_a_number_out_of_range_is_named(call, message):
