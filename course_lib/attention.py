@@ -11,7 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.checks import check_sizes, expect
+from course_lib.checks import (
+    check_below_one,
+    check_ids,
+    check_not_negative,
+    check_positive,
+    check_sizes,
+    expect,
+)
 
 
 def check_heads(
@@ -23,9 +30,9 @@ def check_heads(
     expect(d_model % n_heads == 0, "n_heads", f"a divisor of d_model={d_model}", n_heads)
     divisor = f"a divisor of n_heads={n_heads}"
     expect(n_heads % n_kv_heads == 0, "n_kv_heads", divisor, n_kv_heads)
-    expect(0 <= dropout < 1, "dropout", "a share from 0 up to, not including, 1", dropout)
+    check_below_one(dropout=dropout)
     if rope_base is not None:
-        expect(rope_base > 0, "rope_base", "a number above 0", rope_base)
+        check_positive(rope_base=rope_base)
         width = d_model // n_heads
         even = "an even head_dim = d_model / n_heads for rotary positions"
         expect(width % 2 == 0, "d_model", even, width)
@@ -58,6 +65,13 @@ def _to_bool(name: str, mask: Tensor) -> Tensor:
     expected = "booleans or integers (non-zero: may attend)"
     expect(not mask.is_floating_point(), name, expected, f"dtype {mask.dtype}")
     return mask != 0
+
+
+def as_rows(rows: Tensor, batch: int) -> Tensor:
+    """Return rows of a batch as an index; torch reads whole numbers of 8 bits as a mask."""
+    rows = torch.as_tensor(rows)
+    check_ids("rows", rows, batch)
+    return rows.long()
 
 
 def check_inputs(axes: str, width: int, **inputs: Tensor) -> None:
@@ -132,6 +146,8 @@ def scaled_dot_product_attention(
     length = f"as many rows as key has ({key.shape[-2]})"
     expect(value.shape[-2] == key.shape[-2], "value", length, value.shape[-2])
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    check_not_negative(scale=scale)
+    check_below_one(dropout_p=dropout_p)
     scores = query @ key.transpose(-2, -1) * scale  # (..., T, S)
     if mask is not None:
         check_mask("mask", mask, scores.shape)
@@ -163,6 +179,7 @@ def sinusoidal_positions(length: int, d_model: int, base: float = 10_000.0) -> T
         ValueError: if a size is not a whole number above 0, or the width is odd.
     """
     check_sizes(length=length, d_model=d_model)
+    check_positive(base=base)
     expect(d_model % 2 == 0, "d_model", "an even number", d_model)
     frequencies = base ** (-torch.arange(0, d_model, 2) / d_model)  # (d_model / 2,)
     angles = torch.arange(length)[:, None] * frequencies  # (length, d_model / 2)
@@ -183,11 +200,15 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
         The same shape and dtype as ``x``.
 
     Raises:
-        ValueError: if D is odd or there isn't one position per row.
+        ValueError: if D is odd, there isn't one whole number per row, or the base isn't above 0.
     """
     check_tensor("x", x, "(..., T, D)")
     expect(x.shape[-1] % 2 == 0, "x", "an even width (last axis)", x.shape[-1])
     rows = tuple(x.shape[-2:-1])
+    check_positive(base=base)
+    expect(isinstance(positions, Tensor), "positions", "a tensor", type(positions).__name__)
+    floating = positions.is_floating_point() or positions.dtype is torch.bool
+    expect(not floating, "positions", "whole numbers", f"dtype {positions.dtype}")
     expect(tuple(positions.shape) == rows, "positions", f"shape {rows}", tuple(positions.shape))
     return rotate(x, *rope_table(positions.to(x.device), x.shape[-1], base, x.dtype))
 
@@ -311,6 +332,7 @@ class KeyValueCache:
     def select(self, rows: Tensor) -> None:
         """Keep these rows of the batch, in this order, e.g. the survivors of a beam search."""
         if self._keys is not None:
+            rows = as_rows(rows, len(self._keys))
             self._keys, self._values = self._keys[rows], self._values[rows]
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -510,6 +532,8 @@ class MultiHeadAttention(nn.Module):
             mask = _to_bool("mask", mask)
         if key_padding_mask is not None:
             wanted = (shape[0], key_len)
+            kind = type(key_padding_mask).__name__
+            expect(isinstance(key_padding_mask, Tensor), "key_padding_mask", "a tensor", kind)
             came = tuple(key_padding_mask.shape)
             expect(came == wanted, "key_padding_mask", f"shape {wanted}", came)
             padding = _to_bool("key_padding_mask", key_padding_mask)[:, None, None]  # (B, 1, 1, S)

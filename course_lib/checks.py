@@ -26,7 +26,10 @@ def _is_whole(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False
 
 
 def check_sizes(**sizes: int) -> None:
@@ -59,9 +62,16 @@ def check_shares(**shares: float) -> None:
         expect(_is_number(share) and 0 <= share <= 1, name, "a share from 0 to 1", repr(share))
 
 
+def check_below_one(**shares: float) -> None:
+    """Each is a number from 0 up to, not including, 1."""
+    for name, share in shares.items():
+        ok = _is_number(share) and 0 <= share < 1
+        expect(ok, name, "a share from 0 up to, not including, 1", repr(share))
+
+
 def check_one_of(argument: str, value: object, allowed: Collection[object]) -> None:
     """The value is one of those allowed."""
-    expect(value in allowed, argument, f"one of {', '.join(map(str, allowed))}", repr(value))
+    expect(value in list(allowed), argument, f"one of {', '.join(map(str, allowed))}", repr(value))
 
 
 def check_ids(
@@ -77,5 +87,6 @@ def check_ids(
     whole = str(ids.dtype).removeprefix("torch.").startswith(("int", "uint"))
     expect(whole, argument, expected, f"dtype {ids.dtype}")
     if 0 not in ids.shape:
-        least, most = ids.min().item(), ids.max().item()
+        wide = ids.long() if hasattr(ids, "long") else ids  # torch has no order of uint16
+        least, most = wide.min().item(), wide.max().item()
         expect(least >= 0 and most < size, argument, expected, f"{least} to {most}")

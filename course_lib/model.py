@@ -16,12 +16,19 @@ from torch import Tensor, nn
 from course_lib.attention import (
     KeyValueCache,
     MultiHeadAttention,
+    as_rows,
     causal_mask,
     check_heads,
     rope_table,
     rotate,
 )
-from course_lib.checks import check_one_of, check_sizes, expect
+from course_lib.checks import (
+    check_counts,
+    check_one_of,
+    check_positive,
+    check_sizes,
+    expect,
+)
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -99,9 +106,9 @@ class GPTConfig:
         }
         for name, allowed in choices.items():
             check_one_of(name, getattr(self, name), allowed)
-        expect(self.norm_eps > 0, "norm_eps", "a number above 0", self.norm_eps)
-        capped = self.logit_cap is not None
-        expect(not capped or self.logit_cap > 0, "logit_cap", "a number above 0", self.logit_cap)
+        check_positive(norm_eps=self.norm_eps)
+        if self.logit_cap is not None:
+            check_positive(logit_cap=self.logit_cap)
 
     @property
     def hidden(self) -> int:
@@ -146,8 +153,7 @@ class EncoderConfig(GPTConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        types = self.n_token_types
-        expect(type(types) is int and types >= 0, "n_token_types", "a whole number", types)
+        check_counts(n_token_types=self.n_token_types)
 
 
 @dataclass(frozen=True)
@@ -296,7 +302,11 @@ def initialize(model: nn.Module, config: GPTConfig, n_layers: int) -> None:
 
     The last matrix of each sublayer is divided by sqrt(2 * n_layers), so that the residual stream
     doesn't grow with depth (Radford et al. 2019, section 2.3); with ``zero_init`` it is zero.
+
+    Raises:
+        ValueError: if ``n_layers`` is not a whole number above 0.
     """
+    check_sizes(n_layers=n_layers)
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear | nn.Embedding):
             last = name.endswith(("out_proj", "down"))
@@ -304,6 +314,11 @@ def initialize(model: nn.Module, config: GPTConfig, n_layers: int) -> None:
             nn.init.normal_(module.weight, std=0.0 if last and config.zero_init else std)
         if getattr(module, "bias", None) is not None:
             nn.init.zeros_(module.bias)
+
+
+def _is_whole(ids: Tensor) -> bool:
+    dtype = ids.dtype
+    return not (dtype.is_floating_point or dtype.is_complex or dtype is torch.bool)
 
 
 def ngram_rows(tokens: Tensor, ngrams: int, n_rows: int) -> Tensor:
@@ -319,9 +334,19 @@ def ngram_rows(tokens: Tensor, ngrams: int, n_rows: int) -> Tensor:
 
     Returns:
         (ngrams - 1, B, T) for the n-grams of 2, 3, … tokens.
+
+    Raises:
+        ValueError: if there is no n-gram of two tokens, no row, or no token to begin at.
     """
+    check_sizes(ngrams=ngrams, n_rows=n_rows)
+    expect(ngrams > 1, "ngrams", "at least 2", ngrams)
     back = ngrams - 1
-    length = tokens.shape[1] - back
+    shape = tuple(tokens.shape)
+    fits = len(shape) == 2 and shape[1] >= back
+    expect(fits, "tokens", f"shape (B, {back} + T)", shape)
+    expect(_is_whole(tokens), "tokens", "whole numbers", f"dtype {tokens.dtype}")
+    tokens = tokens.long()  # the products below need 64 bits
+    length = shape[1] - back
     key, rows = tokens[:, back:], []
     for i in range(1, ngrams):
         before = tokens[:, back - i : back - i + length]
@@ -338,7 +363,7 @@ class _FirstCache(KeyValueCache):
     def select(self, rows: Tensor) -> None:
         super().select(rows)
         if self.tokens is not None:
-            self.tokens = self.tokens[rows]
+            self.tokens = self.tokens[as_rows(rows, len(self.tokens))]
 
 
 def _lookup(embedding: nn.Embedding, argument: str, ids: Tensor) -> Tensor:
@@ -409,16 +434,17 @@ class _Stack(nn.Module):
         width = self.config.d_model // self.config.n_heads
         return rope_table(positions, width, self.config.rope_base, x.dtype)
 
-    def _check_tokens(self, tokens: Tensor, start: int = 0) -> None:
+    def _checked(self, tokens: Tensor, start: int = 0) -> Tensor:
+        """Return the tokens in 64 bits: what is computed with them must not overflow."""
         expected = "whole numbers of shape (B, T), neither 0"
         expect(isinstance(tokens, Tensor), self.argument, expected, type(tokens).__name__)
         shape = tuple(tokens.shape)
         expect(len(shape) == 2 and 0 not in shape, self.argument, expected, f"shape {shape}")
-        whole = tokens.dtype in (torch.int64, torch.int32)
-        expect(whole, self.argument, expected, f"dtype {tokens.dtype}")
+        expect(_is_whole(tokens), self.argument, expected, f"dtype {tokens.dtype}")
         if self.config.positions == "learned":
             room, end = self.config.context, start + shape[1]
             expect(end <= room, self.argument, f"at most context={room} positions", end)
+        return tokens.long()
 
     def _check_caches(self, caches: Sequence[KeyValueCache], tokens: Tensor) -> int:
         """Return how many tokens the caches hold."""
@@ -444,6 +470,7 @@ def _padding(name: str, mask: Tensor | None, batch: int, length: int) -> Tensor 
     if mask is None:
         return None
     shape = (batch, length)
+    expect(isinstance(mask, Tensor), name, "a tensor", type(mask).__name__)
     expect(tuple(mask.shape) == shape, name, f"shape {shape}", tuple(mask.shape))
     expected = "booleans or integers (non-zero: a real token)"
     expect(not mask.is_floating_point(), name, expected, f"dtype {mask.dtype}")
@@ -480,7 +507,7 @@ class _Decoder(_Stack):
         key_padding_mask: Tensor | None,
         memory: "Memory | None" = None,
     ) -> Tensor:
-        self._check_tokens(tokens, caches[0].length if caches else 0)
+        tokens = self._checked(tokens, caches[0].length if caches else 0)
         start = 0 if caches is None else self._check_caches(caches, tokens)
         batch = len(tokens) if memory is None else len(memory.keys_values[0][0])
         expect(len(tokens) == batch, self.argument, f"batch size {batch}", len(tokens))
@@ -577,12 +604,16 @@ class Encoder(_Stack):
         Raises:
             ValueError: if a shape, dtype or length doesn't fit; the message names the argument.
         """
-        self._check_tokens(tokens)
+        tokens = self._checked(tokens)
         mask = _padding("key_padding_mask", key_padding_mask, *tokens.shape)
         x = self._embed(tokens)
         if self.config.n_token_types:
             types = torch.zeros_like(tokens) if token_types is None else token_types
-            x = x + _lookup(self.type_embedding, "token_types", types)
+            fits = isinstance(types, Tensor) and types.shape == tokens.shape and _is_whole(types)
+            came = f"{types.dtype} of {tuple(types.shape)}" if isinstance(types, Tensor) else types
+            wanted = f"whole numbers of shape {tuple(tokens.shape)}"
+            expect(fits, "token_types", wanted, came)
+            x = x + _lookup(self.type_embedding, "token_types", types.long())
         else:
             expect(token_types is None, "token_types", "None, as n_token_types=0", "a tensor")
         x = self._drop(self.embedding_norm(x))
@@ -600,6 +631,7 @@ class Memory(NamedTuple):
 
     def select(self, rows: Tensor) -> "Memory":
         """Return the memory of these rows of the batch, e.g. for beam search."""
+        rows = as_rows(rows, len(self.keys_values[0][0]))
         pairs = [(k[rows], v[rows]) for k, v in self.keys_values]
         return Memory(pairs, None if self.mask is None else self.mask[rows])
 
@@ -642,7 +674,7 @@ class Transformer(nn.Module):
 
     def encode(self, source: Tensor, source_mask: Tensor | None = None) -> Memory:
         """Read the source once; :meth:`decode` can then be called for each new token."""
-        self.encoder._check_tokens(source)
+        source = self.encoder._checked(source)
         mask = _padding("source_mask", source_mask, *source.shape)
         x = self.encoder(source, key_padding_mask=source_mask)
         pairs = [block.cross_attention.keys_values(x, x) for block in self.decoder.blocks]

@@ -202,6 +202,54 @@ def test_padding_at_the_start_changes_no_real_token(name, dtype):
     close(torch.cat(parts, dim=1)[1, 4:], model(text[1:, 4:])[0], dtype)
 
 
+NARROW = (torch.int32, torch.int16, torch.uint8, torch.int8, torch.uint16)
+
+
+@EACH_CONFIG
+@pytest.mark.parametrize("dtype", NARROW)
+def test_ids_of_a_narrower_type_give_the_same_logits(config, dtype):
+    model = scrambled(GPT(config))
+    text = tokens(2, 9)
+    real = (torch.arange(9) >= torch.tensor([[0], [4]])).to(dtype)
+    expected = model(text, key_padding_mask=real.bool())
+    assert torch.equal(model(text.to(dtype), key_padding_mask=real), expected)
+    caches, others = model.new_caches(9), model.new_caches(9)
+    narrow = [model(part.to(dtype), caches=caches) for part in text.split([4, 5], 1)]
+    wide = [model(part, caches=others) for part in text.split([4, 5], 1)]
+    assert torch.equal(torch.cat(narrow, 1), torch.cat(wide, 1))
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_an_encoder_and_a_decoder_read_ids_of_a_narrower_type(dtype):
+    encoder = scrambled(Encoder(EncoderConfig(VOCAB, **SMALL, n_token_types=2)))
+    text, types = tokens(2, 7), torch.randint(2, (2, 7))
+    got = encoder(text.to(dtype), token_types=types.to(dtype), key_padding_mask=REAL.to(dtype))
+    assert torch.equal(got, encoder(text, token_types=types, key_padding_mask=REAL))
+    model, target = scrambled(Transformer(small_transformer())), tokens(2, 6)
+    text = source()
+    got = model(text.to(dtype), target.to(dtype), REAL.to(dtype))
+    assert torch.equal(got, model(text, target, REAL))
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_rows_of_a_narrower_type_choose_the_same_rows(dtype):
+    rows = torch.tensor([2, 0, 1, 1])
+    model, text = scrambled(GPT(CONFIGS["n-grams"])), tokens(3, 6)
+    both = []
+    for index in (rows, rows.to(dtype)):
+        caches = model.new_caches(9)
+        model(text[:, :5], caches=caches)
+        for cache in caches:
+            cache.select(index)
+        both.append(model(text[rows, 5:], caches=caches))
+    assert torch.equal(*both)
+    sides = scrambled(Transformer(small_transformer()))
+    memory = sides.encode(torch.randint(40, (3, 7)))
+    target = tokens(4, 6)
+    wide, narrow = memory.select(rows), memory.select(rows.to(dtype))
+    assert torch.equal(sides.decode(target, wide), sides.decode(target, narrow))
+
+
 def test_an_n_gram_has_the_same_row_wherever_it_stands():
     text = torch.tensor([[-1, -1, 3, 1, 4, 3, 1, 4]])
     pairs, triples = ngram_rows(text, 3, 1_000_003)[:, 0]
@@ -210,6 +258,7 @@ def test_an_n_gram_has_the_same_row_wherever_it_stands():
     rows = [*pairs[[0, 1, 2, 3]], *triples[:5]]  # each other one is of its own
     assert len({row.item() for row in rows}) == len(rows)
     assert ngram_rows(text, 3, 7).max() < 7
+    assert torch.equal(ngram_rows(text.to(torch.int8), 3, 7), ngram_rows(text, 3, 7))
 
 
 @pytest.mark.parametrize(
@@ -540,7 +589,19 @@ def with_caches(text, filled=1, room=8):
         (lambda: GPTConfig(9, mlp="sigmoid"), ["mlp", "gelu", "'sigmoid'"]),
         (lambda: GPTConfig(9, positions=None), ["positions", "learned", "None"]),
         (lambda: GPTConfig(9, logit_cap=-1.0), ["logit_cap", "above 0", "-1.0"]),
+        (lambda: GPTConfig(9, logit_cap=math.inf), ["logit_cap", "above 0", "inf"]),
         (lambda: GPTConfig(9, dropout=1.0), ["dropout", "got 1.0"]),
+        (lambda: GPTConfig(9, dropout=math.nan), ["dropout", "got nan"]),
+        (lambda: GPTConfig(9, dropout=-0.1), ["dropout", "got -0.1"]),
+        (lambda: GPTConfig(9, norm_eps=0), ["norm_eps", "above 0", "got 0"]),
+        (lambda: GPTConfig(9, norm_eps=math.nan), ["norm_eps", "above 0", "got nan"]),
+        (lambda: GPTConfig(9, positions="rope", rope_base=math.inf), ["rope_base", "got inf"]),
+        (lambda: GPTConfig(True), ["vocab_size", "whole number", "True"]),
+        (lambda: GPTConfig(9, context=8.0), ["context", "whole number", "8.0"]),
+        (lambda: ngram_rows(TEXT, 1, 7), ["ngrams", "at least 2", "got 1"]),
+        (lambda: ngram_rows(TEXT, 3, 0), ["n_rows", "above 0", "got 0"]),
+        (lambda: ngram_rows(TEXT[:, :1], 3, 7), ["tokens", "(B, 2 + T)", "(2, 1)"]),
+        (lambda: ngram_rows(TEXT.float(), 3, 7), ["tokens", "whole numbers", "float32"]),
         (lambda: GPTConfig(9, n_heads=3), ["n_heads", "d_model=128", "got 3"]),
         (lambda: GPTConfig(9, n_kv_heads=3), ["n_kv_heads", "n_heads=4", "got 3"]),
         (
@@ -549,10 +610,14 @@ def with_caches(text, filled=1, room=8):
         ),
         (lambda: TransformerConfig(9, source_vocab_size=0), ["source_vocab_size", "got 0"]),
         (lambda: EncoderConfig(9, n_token_types=-1), ["n_token_types", "got -1"]),
+        (lambda: EncoderConfig(9, n_token_types=True), ["n_token_types", "got True"]),
         (lambda: MODEL([[1]]), ["tokens", "(B, T)", "list"]),
         (lambda: MODEL(TEXT[0]), ["tokens", "(B, T)", "(4,)"]),
         (lambda: MODEL(TEXT[:, :0]), ["tokens", "(B, T)", "(2, 0)"]),
         (lambda: MODEL(TEXT.float()), ["tokens", "whole numbers", "float32"]),
+        (lambda: MODEL(TEXT.bool()), ["tokens", "whole numbers", "bool"]),
+        (lambda: MODEL(TEXT, key_padding_mask=[1]), ["key_padding_mask", "tensor", "list"]),
+        (lambda: BOTH_SIDES.encode(TEXT).select(TEXT[0] - 1), ["rows", "0 to 1", "-1"]),
         (lambda: MODEL(TEXT + VOCAB), ["tokens", "0 to 49", "50 to 50"]),
         (lambda: MODEL(TEXT - 1), ["tokens", "0 to 49", "-1"]),
         (lambda: MODEL(TEXT.repeat(1, 5)), ["tokens", "context=16", "20"]),
@@ -577,6 +642,10 @@ def with_caches(text, filled=1, room=8):
         (
             lambda: Encoder(EncoderConfig(9, n_token_types=2))(TEXT, token_types=TEXT + 2),
             ["token_types", "0 to 1", "2"],
+        ),
+        (
+            lambda: Encoder(EncoderConfig(9, n_token_types=2))(TEXT, token_types=TEXT[:1]),
+            ["token_types", "(2, 4)", "(1, 4)"],
         ),
         (
             lambda: Encoder(EncoderConfig(9))(TEXT, token_types=TEXT),
