@@ -13,7 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from course_lib.checks import expect
+from course_lib.checks import (
+    check_below_one,
+    check_counts,
+    check_not_negative,
+    check_sizes,
+    expect,
+)
 
 # The quintic a·x + b·x³ + c·x⁵ lifts small singular values fast: Jordan et al. (2024).
 NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
@@ -25,21 +31,48 @@ class _Optimizer(Optimizer):
     """What the optimizers share: checks, and the walk over the parameters."""
 
     def __init__(self, params: Iterable, **defaults: object) -> None:
-        for name in ("lr", "eps", "weight_decay"):
-            value = defaults.get(name, 0.0)
-            expect(0 <= value < math.inf, name, "a finite number, at least 0", value)
-        for beta in (defaults.get("momentum", 0.0), *defaults.get("betas", ())):
-            name = "momentum" if "momentum" in defaults else "betas"
-            expect(0 <= beta < 1, name, "at least 0 and below 1", beta)
+        self._check(defaults)  # also if no group leaves a default as it is
         super().__init__(params, defaults)
 
+    def add_param_group(self, param_group: dict) -> None:
+        """Add parameters with settings of their own; torch calls this for every group."""
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        self._check({**self.defaults, **param_group, "params": params})
+        super().add_param_group({**param_group, "params": params})
+
+    def _check(self, settings: dict) -> None:
+        check_not_negative(
+            **{k: settings[k] for k in ("lr", "eps", "weight_decay") if k in settings}
+        )
+        if "momentum" in settings:
+            check_below_one(momentum=settings["momentum"])
+        if "betas" in settings:
+            betas = settings["betas"]
+            two = isinstance(betas, tuple | list) and len(betas) == 2
+            expect(two, "betas", "two shares below 1", repr(betas))
+            for beta in betas:
+                check_below_one(betas=beta)
+
     @torch.no_grad()
-    def step(self) -> None:
-        """Change every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Change every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss and its gradients anew, if given.
+
+        Returns:
+            The closure's loss.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
             if params:
                 self._update_all(params, group)
+        return loss
 
     def _update_all(self, params: list[Tensor], group: dict) -> None:
         for p in params:
@@ -180,7 +213,12 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     Returns:
         The same shape; singular values between about 0.7 and 1.2 after 5 steps, unless they were
         tiny beside the largest.
+
+    Raises:
+        ValueError: if there is no matrix, or ``steps`` is not a whole number, 0 or above.
     """
+    check_counts(steps=steps)
+    expect(matrices.dim() > 1, "matrices", "shape (..., M, N)", tuple(matrices.shape))
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices  # the products are cheaper on the short side
@@ -218,7 +256,13 @@ class Muon(_Optimizer):
         steps: int = 5,
     ) -> None:
         super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, steps=steps)
-        for p in (p for group in self.param_groups for p in group["params"]):
+
+    def _check(self, settings: dict) -> None:
+        super()._check(settings)
+        check_counts(steps=settings["steps"])
+
+        for p in settings.get("params", []):
+            p = p[1] if isinstance(p, tuple) else p  # torch takes names with them
             expect(p.dim() == 2, "params", "matrices", f"a parameter of shape {tuple(p.shape)}")
 
     def _update_all(self, params: list[Tensor], group: dict) -> None:
@@ -270,9 +314,9 @@ def warmup_cosine(steps: int, warmup: int, final: float = 0.1) -> Schedule:
         A function from the step (0, 1, …) to the factor of the learning rate.
 
     Raises:
-        ValueError: if the warm-up doesn't fit into the training.
+        ValueError: if the warm-up doesn't fit into the training, or ``final`` is below 0.
     """
-    expect(0 <= warmup < steps, "warmup", f"from 0 to {steps - 1}", warmup)
+    _check_schedule(steps, warmup, final)
 
     def factor(step: int) -> float:
         if step < warmup:
@@ -283,14 +327,22 @@ def warmup_cosine(steps: int, warmup: int, final: float = 0.1) -> Schedule:
     return factor
 
 
+def _check_schedule(steps: int, warmup: int, final: float) -> None:
+    check_sizes(steps=steps)
+    check_counts(warmup=warmup)
+    check_not_negative(final=final)
+    expect(warmup < steps, "warmup", f"from 0 to {steps - 1}", warmup)
+
+
 def warmup_stable_decay(steps: int, warmup: int, decay: int, final: float = 0.0) -> Schedule:
     """Return a schedule: linear warm-up, a constant part, linear warm-down (Hu et al. 2024).
 
     The arguments are those of :func:`warmup_cosine`, and ``decay``, the number of last steps in
     which the factor falls to ``final``.
     """
-    expect(0 <= warmup < steps, "warmup", f"from 0 to {steps - 1}", warmup)
-    expect(0 <= decay <= steps - warmup, "decay", f"from 0 to {steps - warmup}", decay)
+    _check_schedule(steps, warmup, final)
+    check_counts(decay=decay)
+    expect(decay <= steps - warmup, "decay", f"from 0 to {steps - warmup}", decay)
 
     def factor(step: int) -> float:
         left = min(max(steps - step, 0) / max(decay, 1), 1)

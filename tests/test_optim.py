@@ -133,21 +133,70 @@ def test_state_survives_saving_and_loading(name):
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("SGD", {"lr": -1.0}, "lr: expected a finite number, at least 0, got -1.0"),
-        ("SGD", {"momentum": 1.0}, "momentum: expected at least 0 and below 1, got 1.0"),
-        ("Adam", {"betas": (0.9, 1.0)}, "betas: expected at least 0 and below 1, got 1.0"),
-        ("AdamW", {"weight_decay": math.nan}, "weight_decay: expected a finite number"),
-        ("Muon", {"lr": math.inf}, "lr: expected a finite number, at least 0, got inf"),
+        ("SGD", {"lr": -1.0}, "lr: expected a number, 0 or above, got -1.0"),
+        ("SGD", {"momentum": 1.0}, "momentum: expected a share from 0 up to, not .*, got 1.0"),
+        ("Muon", {"momentum": math.nan}, "momentum: expected a share from 0 up to, .*, got nan"),
+        ("Adam", {"betas": (0.9, 1.0)}, "betas: expected a share from 0 up to, not .*, got 1.0"),
+        ("Adam", {"betas": 0.9}, "betas: expected two shares below 1, got 0.9"),
+        ("AdamW", {"betas": (0.9,)}, r"betas: expected two shares below 1, got \(0.9,\)"),
+        ("Adam", {"eps": -1e-8}, "eps: expected a number, 0 or above, got -1e-08"),
+        ("AdamW", {"weight_decay": math.nan}, "weight_decay: expected a number, 0 or above, got"),
+        ("Muon", {"lr": math.inf}, "lr: expected a number, 0 or above, got inf"),
+        ("Muon", {"steps": 2.0}, "steps: expected a whole number, 0 or above, got 2.0"),
+        ("Muon", {"steps": -1}, "steps: expected a whole number, 0 or above, got -1"),
     ],
 )
-def test_bad_settings_get_a_clear_message(name, settings, message):
+def test_bad_settings_get_a_clear_message_also_of_a_group(name, settings, message):
+    parameters = [nn.Parameter(torch.zeros(2, 2))]
+    make = getattr(optim, name)
     with pytest.raises(ValueError, match=message):
-        getattr(optim, name)([nn.Parameter(torch.zeros(2, 2))], **settings)
+        make(parameters, **settings)
+    with pytest.raises(ValueError, match=message):
+        make([{"params": parameters, **settings}])
+    optimizer = make([nn.Parameter(torch.zeros(2, 2))])
+    with pytest.raises(ValueError, match=message):
+        optimizer.add_param_group({"params": parameters, **settings})
+    assert len(optimizer.param_groups) == 1
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Muon"])
+def test_a_closure_is_called_with_gradients_and_its_loss_returned_as_torch_does(name):
+    taken = []
+    for make in (getattr(optim, name), torch.optim.SGD):
+        p = nn.Parameter(torch.ones(2, 2))
+        optimizer = make([p], lr=0.1)
+
+        def closure(p=p, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (p**4).sum()
+            loss.backward()
+            return loss
+
+        assert optimizer.step() is None
+        assert torch.equal(p, torch.ones(2, 2)), "without a gradient nothing moves"
+        taken.append([optimizer.step(closure).item() for _ in range(3)])
+        before = p.detach().clone()
+        closure()
+        optimizer.step()
+        assert not torch.equal(p, before)
+    ours, theirs = taken
+    assert ours[0] == theirs[0] == 4
+    assert ours[0] > ours[1] > ours[2]
+    if name == "SGD":
+        assert ours == theirs
 
 
 def test_muon_refuses_what_is_no_matrix():
-    with pytest.raises(ValueError, match=r"params: expected matrices, got .* shape \(3,\)"):
-        optim.Muon([nn.Parameter(torch.zeros(3))])
+    matrix, vector = nn.Parameter(torch.zeros(3, 3)), nn.Parameter(torch.zeros(3))
+    expected = r"params: expected matrices, got .* shape \(3,\)"
+    with pytest.raises(ValueError, match=expected):
+        optim.Muon([vector])
+    optimizer = optim.Muon([matrix])
+    with pytest.raises(ValueError, match=expected):
+        optimizer.add_param_group({"params": [vector]})
+    assert len(optimizer.param_groups) == 1
+    with pytest.raises(ValueError, match=r"matrices: expected shape .*, got \(3,\)"):
+        optim.orthogonalize(torch.zeros(3))
 
 
 def test_split_gives_muon_the_matrices_of_the_blocks_only():
@@ -210,3 +259,22 @@ def test_schedules_refuse_what_does_not_fit():
         optim.warmup_cosine(10, 10)
     with pytest.raises(ValueError, match="decay: expected from 0 to 7, got 8"):
         optim.warmup_stable_decay(10, 3, 8)
+
+
+@pytest.mark.parametrize(
+    "make", [optim.warmup_cosine, lambda *a: optim.warmup_stable_decay(*a[:2], 1, *a[2:])]
+)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 0), "steps: expected a whole number above 0, got 0"),
+        ((10.0, 1), "steps: expected a whole number above 0, got 10.0"),
+        ((10, 2.5), "warmup: expected a whole number, 0 or above, got 2.5"),
+        ((10, -1), "warmup: expected a whole number, 0 or above, got -1"),
+        ((10, 1, -0.1), "final: expected a number, 0 or above, got -0.1"),
+        ((10, 1, math.nan), "final: expected a number, 0 or above, got nan"),
+    ],
+)
+def test_schedules_refuse_numbers_out_of_range(make, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make(*arguments)
