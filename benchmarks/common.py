@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 
 def positive(text: str) -> int:
     """Parse a whole number above 0."""
@@ -29,3 +31,9 @@ def processor() -> str:
         models = [s for s in info.read_text().splitlines() if s.startswith("model name")]
         name = models[0].split(":")[1].strip() if models else name
     return f"{name}, {os.cpu_count()} cores"
+
+
+def memory_bandwidth(megabytes: int = 512, runs: int = 6) -> float:
+    """Return how many bytes a second the processor reads from memory at best, with all threads."""
+    numbers = torch.ones(megabytes * 2**18)  # four bytes each: far more than a cache holds
+    return numbers.nbytes / min(seconds(numbers.sum) for _ in range(runs))

@@ -2,6 +2,9 @@
 
 One prompt, greedy, in one process, in turn, so that every ratio holds although the machine's speed
 drifts. ``--check`` compares what they say instead: logits and 100 greedy tokens on 20 prompts.
+``--llama-cpp FOLDER`` adds llama.cpp, if ``npm install node-llama-cpp@3.21.1`` was run there.
+
+A token needs all weights once, so that the memory's bandwidth sets the least time for it.
 """
 
 import argparse
@@ -12,13 +15,14 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars aren't results
 
 import torch
 import transformers
-from common import positive, processor, seconds
+from common import memory_bandwidth, positive, processor, seconds
 
 from course_lib import data, pretrained
 from course_lib.evaluation import bits_per_byte, token_losses
@@ -73,6 +77,48 @@ def their_tokens(model: transformers.LlamaForCausalLM, prompt: list[int], new: i
     return out[0, len(prompt) :].tolist()
 
 
+LLAMA_CPP = """
+import {getLlama} from "node-llama-cpp";
+import {createInterface} from "node:readline";
+process.execArgv = [];  // else the processes that it starts run this text, too
+const [modelPath, threads, count, ...prompt] = process.argv.slice(1);
+const llama = await getLlama({gpu: false, build: "never", maxThreads: Number(threads)});
+const model = await llama.loadModel({modelPath});
+const context = await model.createContext({contextSize: 1024, threads: Number(threads)});
+const sequence = context.getSequence();
+for await (const line of createInterface({input: process.stdin})) {
+    await sequence.clearHistory();
+    let made = 0;
+    const greedy = {temperature: 0, yieldEogToken: true};
+    for await (const _ of sequence.evaluate(prompt.map(Number), greedy))
+        if (++made == Number(count)) break;
+    console.log(made);
+}
+process.exit(0);
+"""
+
+
+def llama_cpp(folder: Path, prompt: list[int], new: int) -> Callable[[], None]:
+    """Start llama.cpp with the same file; return a function that lets it generate once."""
+    (path,) = data.smollm2_folder().glob("*.gguf")
+    arguments = map(str, (path, torch.get_num_threads(), new, *prompt))
+    process = subprocess.Popen(
+        ["node", "--input-type=module", "--eval", LLAMA_CPP, "--", *arguments],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def run() -> None:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        if (made := process.stdout.readline().strip()) != str(new):
+            sys.exit(f"llama.cpp made {made or 'no'} tokens of {new}")
+
+    return run
+
+
 def chat(tokenizer: pretrained.BPETokenizer, question: str) -> list[int]:
     """Return the token ids of a conversation of one question."""
     return pretrained.encode_chat(tokenizer, [{"role": "user", "content": question}])
@@ -124,6 +170,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=positive, default=100, help="new tokens a run (100)")
     parser.add_argument("--runs", type=positive, default=5, help="timed runs of each (5)")
     parser.add_argument("--check", action="store_true", help="compare texts, not speed (minutes)")
+    parser.add_argument("--llama-cpp", type=Path, metavar="FOLDER", help="where it is installed")
     parser.add_argument("--memory", choices=PRECISIONS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.check:
@@ -154,6 +201,9 @@ def main() -> None:
     runs["float32, no cache"] = lambda: generate_tokens(
         plain, [prompt], max_new_tokens=new, use_cache=False
     )
+    if args.llama_cpp:
+        runs["llama.cpp, 4 bits"] = llama_cpp(args.llama_cpp, prompt, new)
+    bandwidth = memory_bandwidth()
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for i in range(args.runs + 1):
         for name, run in runs.items():
@@ -170,6 +220,14 @@ def main() -> None:
             pairs = zip(taken[f"Transformers, {dtype}"], times, strict=False)
             row += f"{statistics.median(their / our for their, our in pairs):{width}.2f}"
         print(row, flush=True)
+
+    print(f"\nmemory is read at {bandwidth / 1e9:.0f} GB/s")
+    print(f"{'':26}{'MB a token':>10}{'least ms':>10}{'ms':>8}{'ratio':>8}")
+    read = {precision: weight_bytes(model) for precision, (model, _) in models.items()}
+    read |= {f"Transformers, {dtype}": weight_bytes(model) for dtype, model in theirs.items()}
+    for name, size in read.items():
+        least, ms = 1e3 * size / bandwidth, 1e3 / speed[name]
+        print(f"{name:26}{size / 1e6:10.0f}{least:10.1f}{ms:8.1f}{ms / least:8.1f}")
 
     print(f"\n{'':26}{'weights MB':>10}{'peak MB':>10}{'ratio':>8}{'bits per byte of Hamlet':>26}")
     text = data.load_plays()["hamlet"][2_000:8_000]

@@ -490,6 +490,13 @@ class MultiHeadAttention(nn.Module):
         k, v = self._split(self.k_proj(key)), self._split(self.v_proj(value))
         return (k if self.k_norm is None else self.k_norm(k)), v
 
+    def project(
+        self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Project (B, T, d_model) to queries, keys and values, and rotate the first two."""
+        q, (k, v) = self.queries(x), self.keys_values(x, x)
+        return (q, k, v) if rope is None else (rotate(q, *rope), rotate(k, *rope), v)
+
     def attend(
         self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:

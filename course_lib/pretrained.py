@@ -12,6 +12,7 @@ import os
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -25,7 +26,16 @@ from torch import Tensor, nn
 
 from course_lib import data
 from course_lib.model import GPT, Encoder, EncoderConfig, GPTConfig
-from course_lib.packed import Int4Linear, PackedGPT, PackedLinear, lay_out_by_columns
+from course_lib.packed import (
+    KERNELS,
+    FastLinear,
+    Int4Linear,
+    Int8Embedding,
+    PackedGPT,
+    PackedLinear,
+    TiedEmbedding,
+    fastest,
+)
 from course_lib.tokenizer import BPETokenizer, _from_signs
 
 # Their names of modules and ours; a star stands for the layer's number.
@@ -277,8 +287,13 @@ SYSTEM_PROMPT = "You are a helpful AI assistant named SmolLM, trained by Hugging
 START_OF_TURN, END_OF_TURN = "<|im_start|>", "<|im_end|>"
 _PIECE = 2**18  # weights that are unpacked at once
 _SPECIAL = 3  # GGUF's type of a token that stands for itself
-# What becomes of the blocks' matrices.
-_PACKING = {"float32": lay_out_by_columns, "bfloat16": PackedLinear, "int4": Int4Linear}
+# Matrices that read the same vector are packed as one, by the first's name.
+_JOINED = {"attn_q": ("attn_k", "attn_v"), "ffn_gate": ("ffn_up",)}
+_PACKED_NAMES = {
+    **_GGUF_NAMES,
+    "blk.*.attn_q": "blocks.*.attention.qkv_proj",
+    "blk.*.ffn_gate": "blocks.*.mlp.gate_up",
+}
 
 
 def load_smollm2(precision: str = "float32") -> tuple[GPT, BPETokenizer]:
@@ -292,8 +307,9 @@ def load_smollm2(precision: str = "float32") -> tuple[GPT, BPETokenizer]:
         ValueError: if the precision is none of these.
         DataError: if the package can't be had.
     """
-    if precision not in _PACKING:
-        raise ValueError(f"precision: expected one of {', '.join(_PACKING)}, got {precision!r}")
+    names = ("float32", "bfloat16", "int4")
+    if precision not in names:
+        raise ValueError(f"precision: expected one of {', '.join(names)}, got {precision!r}")
     (path,) = data.smollm2_folder().glob("*.gguf")
     file = GGUFFile(path)
     tokenizer = _smollm2_tokenizer(file.fields)  # first: it takes the vocabulary out of the fields
@@ -367,7 +383,7 @@ class GGUFFile:
         return name, shape, gguf.GGMLQuantizationType(self._number("I")), self._number("Q")
 
 
-def _smollm2_model(file: GGUFFile, precision: str) -> GPT:
+def _smollm2_model(file: GGUFFile, precision: str, kernel: str | None = None) -> GPT:
     shape = {name.removeprefix("llama."): value for name, value in file.fields.items()}
     heads, kv_heads = shape["attention.head_count"], shape["attention.head_count_kv"]
     config = GPTConfig(
@@ -384,29 +400,52 @@ def _smollm2_model(file: GGUFFile, precision: str) -> GPT:
     )
 
     trainable = precision == "float32"
-    dtype, embedding_dtype = (torch.float32,) * 2 if trainable else (torch.bfloat16, torch.float16)
+    # Float16 rounds the embeddings less than bfloat16, and torch multiplies by it faster.
+    dtype, wide = (torch.float32,) * 2 if trainable else (torch.bfloat16, torch.float16)
+    if precision == "int4":
+        pack = Int4Linear
+    else:
+        width, hidden = config.d_model, config.hidden
+        kernel = kernel or fastest(dtype, [(width, width), (hidden, width), (width, hidden)])
+        pack = partial(FastLinear if trainable else PackedLinear, kernel=KERNELS[dtype][kernel])
+    if precision == "int4" and hasattr(torch, "_weight_int8pack_mm"):
+        pack_embedding = Int8Embedding
+    else:
+        best = KERNELS[wide][kernel if trainable else "rows"]
+        pack_embedding = partial(TiedEmbedding, kernel=best, dtype=None if trainable else dtype)
     # Torch's requests don't fit the holes that its packing leaves in glibc's heap.
     give_back_holes = (
         getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     )
 
+    def read(name: str) -> Tensor:
+        weight = file.weight(name, wide if name == "token_embd.weight" else dtype)
+        if ".attn_q." in name or ".attn_k." in name:
+            # GGUF puts entries that RoPE rotates together side by side; here they lie half a head
+            # apart.
+            count = heads if ".attn_q." in name else kv_heads
+            weight = weight.unflatten(0, (count, -1, 2)).transpose(1, 2).flatten(0, 2)
+        return weight
+
     def weights() -> Iterator[tuple[str, Tensor | nn.Module]]:
+        joined = {} if trainable else _JOINED
         for i, name in enumerate(file.weights):
-            embedding = name == "token_embd.weight"
-            weight = file.weight(name, embedding_dtype if embedding else dtype)
-            if ".attn_q." in name or ".attn_k." in name:
-                # GGUF puts entries that RoPE rotates together side by side; here they lie half a
-                # head apart.
-                count = heads if ".attn_q." in name else kv_heads
-                weight = weight.unflatten(0, (count, -1, 2)).transpose(1, 2).flatten(0, 2)
-            if weight.dim() == 2 and (trainable or not embedding):
-                weight = _PACKING[precision](weight)
+            part = name.split(".")[-2]
+            if any(part in others for others in joined.values()):
+                continue  # comes with the first
+            weight = read(name)
+            if part in joined:
+                others = [read(name.replace(part, other)) for other in joined[part]]
+                weight = torch.cat([weight, *others])
+            if weight.dim() == 2:
+                weight = (pack_embedding if part == "token_embd" else pack)(weight)
             yield name, weight
             if give_back_holes is not None and i % 4 == 0:
                 give_back_holes(0)
 
-    kind = GPT if trainable else PackedGPT
-    return _build(lambda: kind(config), dict(_renamed(weights(), _GGUF_NAMES)))
+    renamed = _renamed(weights(), _GGUF_NAMES if trainable else _PACKED_NAMES)
+    model = _build(lambda: PackedGPT(config, joined=not trainable), dict(renamed))
+    return model.requires_grad_(trainable)
 
 
 def _smollm2_tokenizer(fields: dict[str, list]) -> BPETokenizer:
