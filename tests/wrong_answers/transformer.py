@@ -29,6 +29,11 @@ def rms_norm__forgets_eps(x, weight, eps):
     return weight * x / x.square().mean(-1, keepdim=True).sqrt()
 
 
+def rms_norm__changes_its_input(x, weight, eps):
+    x *= (x.square().mean(-1, keepdim=True) + eps).rsqrt()
+    return x * weight
+
+
 def post_norm__is_pre_norm(x, attention, attention_norm, mlp, mlp_norm):
     x = x + attention(attention_norm(x))
     return x + mlp(mlp_norm(x))
@@ -45,6 +50,17 @@ def post_norm__forgets_to_add(x, attention, attention_norm, mlp, mlp_norm):
 
 def post_norm__mlp_reads_the_old_stream(x, attention, attention_norm, mlp, mlp_norm):
     return mlp_norm(attention_norm(x + attention(x)) + mlp(x))
+
+
+def post_norm__changes_its_input(x, attention, attention_norm, mlp, mlp_norm):
+    x += attention(x)
+    x = attention_norm(x)
+    return mlp_norm(x + mlp(x))
+
+
+def post_norm__one_norm_for_both(x, attention, attention_norm, mlp, mlp_norm):
+    x = attention_norm(x + attention(x))
+    return attention_norm(x + mlp(x))
 
 
 def llama_parameters__mlp_of_two_matrices(vocab_size, n_layers, n_heads, n_kv_heads, d_model, d_ff):
@@ -70,7 +86,13 @@ def llama_parameters__counts_the_output_matrix_too(
     vocab_size, n_layers, n_heads, n_kv_heads, d_model, d_ff
 ):
     block = 2 * d_model**2 + 2 * d_model * n_kv_heads * d_model // n_heads
-    return 2 * vocab_size * d_model + n_layers * (block + 3 * d_model * d_ff) + d_model
+    block += 3 * d_model * d_ff + 2 * d_model
+    return 2 * vocab_size * d_model + n_layers * block + d_model
+
+
+def llama_parameters__one_norm_per_block(vocab_size, n_layers, n_heads, n_kv_heads, d_model, d_ff):
+    block = 2 * d_model**2 + 2 * d_model * n_kv_heads * d_model // n_heads
+    return vocab_size * d_model + n_layers * (block + 3 * d_model * d_ff + d_model) + d_model
 
 
 def _changes(model, tokens, rows):
@@ -109,6 +131,35 @@ def sees__does_not_wrap_around(model, tokens):
         changed[:, j] = 64
         columns.append((model(changed) - before).abs().amax(-1)[0] > 1e-6)
     return torch.stack(columns, dim=1)
+
+
+def _table(model, tokens, measure):
+    before, columns = model(tokens), []
+    for j in range(tokens.shape[1]):
+        changed = tokens.clone()
+        changed[:, j] = (changed[:, j] + 1) % 65
+        columns.append(measure(model(changed)[0] - before[0]))
+    return torch.stack(columns, dim=1)
+
+
+def sees__forgets_the_absolute_value(model, tokens):
+    return _table(model, tokens, lambda change: change.mean(-1) > 1e-6)
+
+
+def sees__sums_before_the_absolute_value(model, tokens):
+    return _table(model, tokens, lambda change: change.sum(-1).abs() > 1e-6)
+
+
+def sees__first_number_only(model, tokens):
+    return _table(model, tokens, lambda change: change[..., 0].abs() > 1e-6)
+
+
+def sees__counts_rounding_noise(model, tokens):
+    return _table(model, tokens, lambda change: (change != 0).any(-1))
+
+
+def sees__one_token_loses_its_axis(model, tokens):
+    return _table(model, tokens, lambda change: change.abs().amax(-1) > 1e-6).squeeze()
 
 
 def _new(linear, weight):
@@ -195,4 +246,44 @@ def write__reads_the_source_at_every_step(model, source, start, end, longest):
         if (written == end).any(1).all():
             break
     rows = [row[1:] for row in written.tolist()]
+    return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+@torch.no_grad()
+def write__takes_id_0_for_padding(model, source, start, end, longest):
+    memory, caches = model.encode(source, source != 0), model.new_caches(longest)
+    token, rows = torch.full((len(source), 1), start), [[] for _ in source]
+    for _ in range(longest):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        for row, new in zip(rows, token[:, 0].tolist(), strict=True):
+            row.append(new)
+        if all(end in row for row in rows):
+            break
+    return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+@torch.no_grad()
+def write__goes_on_one_step_too_long(model, source, start, end, longest):
+    memory, caches = model.encode(source), model.new_caches(longest)
+    token, rows, done = torch.full((len(source), 1), start), [[] for _ in source], False
+    for _ in range(longest):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        for row, new in zip(rows, token[:, 0].tolist(), strict=True):
+            row.append(new)
+        if done:
+            break
+        done = all(end in row for row in rows)
+    return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+@torch.no_grad()
+def write__one_token_too_few(model, source, start, end, longest):
+    memory, caches = model.encode(source), model.new_caches(longest)
+    token, rows = torch.full((len(source), 1), start), [[] for _ in source]
+    for _ in range(longest - 1):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        for row, new in zip(rows, token[:, 0].tolist(), strict=True):
+            row.append(new)
+        if all(end in row for row in rows):
+            break
     return [row[: row.index(end)] if end in row else row for row in rows]
