@@ -13,6 +13,15 @@ from itertools import chain
 
 import numpy as np
 
+from course_lib.checks import (
+    check_counts,
+    check_not_negative,
+    check_positive,
+    check_shares,
+    check_sizes,
+    expect,
+)
+
 END = "</s>"  # predicted behind the last word of each sentence
 UNKNOWN = "<unk>"  # stands for every word outside the vocabulary
 _START = -1  # id of what stands before a sentence; never predicted
@@ -37,8 +46,10 @@ def vocabulary(corpus: Iterable[Sentence], min_count: int = 1) -> list[str]:
 
     ``END`` and ``UNKNOWN`` stand in front of them.
     """
+    check_sizes(min_count=min_count)
     counts = Counter(word for sentence in corpus for word in sentence)
-    return [END, UNKNOWN, *(word for word, n in counts.most_common() if n >= min_count)]
+    frequent = (word for word, n in counts.most_common() if n >= min_count)
+    return [END, UNKNOWN, *(word for word in frequent if word not in (END, UNKNOWN))]
 
 
 class NGram(ABC):
@@ -54,22 +65,23 @@ class NGram(ABC):
             all words of the corpus.
 
     Raises:
-        ValueError: if the order is below 1, the corpus empty, or ``vocab`` lacks a sign.
+        ValueError: if the order is below 1, the corpus empty, or ``vocab`` lacks a sign or has a
+            word twice.
     """
 
     def __init__(
         self, corpus: Iterable[Sentence], order: int, vocab: Sequence[str] | None = None
     ) -> None:
         corpus = list(corpus)
-        if order < 1:
-            raise ValueError(f"order: expected 1 or more, got {order}")
-        if not any(corpus):
-            raise ValueError("corpus: expected at least one sentence with a word, got none")
+        check_sizes(order=order)
+        expect(any(corpus), "corpus", "at least one sentence with a word", "none")
         self.order = order
         self.vocab = vocabulary(corpus) if vocab is None else list(vocab)
         self._ids = {word: i for i, word in enumerate(self.vocab)}
-        if not {END, UNKNOWN} <= set(self._ids):
-            raise ValueError(f"vocab: expected {END} and {UNKNOWN} among the words")
+        signs = {END, UNKNOWN} <= set(self._ids)
+        expect(signs, "vocab", f"{END} and {UNKNOWN} among the words", "none of one of them")
+        again = next((word for i, word in enumerate(self.vocab) if self._ids[word] != i), None)
+        expect(len(self._ids) == len(self.vocab), "vocab", "each word once", f"{again!r} twice")
         # counts[k]: context of k words -> next word -> how often
         self.counts: list[dict[tuple[int, ...], dict[int, int]]] = [{} for _ in range(order)]
         encoded = map(self._encode, corpus)
@@ -98,8 +110,9 @@ class NGram(ABC):
         return [_START] * (self.order - 1) + ids + [self._ids[END]]
 
     def _context(self, words: Sentence) -> tuple[int, ...]:
-        ids = self._encode(words)[:-1]
-        return tuple(ids[len(ids) - self.order + 1 :])
+        n = self.order - 1
+        ids = self._encode(words[max(len(words) - n, 0) :])[:-1]
+        return tuple(ids[len(ids) - n :])
 
     def _look_up(
         self,
@@ -139,10 +152,13 @@ class NGram(ABC):
 
         With ``start`` and ``stop`` only those of a slice, each with its whole context.
         """
-        ids = self._encode(sentence)
         n = self.order - 1
-        places = range(n, len(ids))[start:stop]
-        probs = [self._prob(tuple(ids[i - n : i]), ids[i]) for i in places]
+        places = range(len(sentence) + 1)[start:stop]
+        first = max(places.start - n, 0)  # of the words that are read
+        ids = self._encode(sentence[first : places.stop])
+        probs = [
+            self._prob(tuple(ids[i - first : i - first + n]), ids[i - first + n]) for i in places
+        ]
         return [math.log(p) if p > 0 else -math.inf for p in probs]
 
     def log_prob(self, sentence: Sentence) -> float:
@@ -158,9 +174,9 @@ class NGram(ABC):
             ValueError: if there is no sentence.
         """
         logs = [log for sentence in corpus for log in self.log_probs(sentence)]
-        if not logs:
-            raise ValueError("corpus: expected at least one sentence, got none")
-        return math.exp(-sum(logs) / len(logs))
+        expect(len(logs) > 0, "corpus", "at least one sentence", "none")
+        with np.errstate(over="ignore"):
+            return float(np.exp(-sum(logs) / len(logs)))
 
     def sample(
         self, rng: np.random.Generator, temperature: float = 1.0, max_words: int = 50
@@ -173,10 +189,10 @@ class NGram(ABC):
             max_words: the sentence is cut there.
 
         Raises:
-            ValueError: if the temperature is not above 0.
+            ValueError: if the temperature is not above 0, or ``max_words`` no whole number.
         """
-        if not temperature > 0:
-            raise ValueError(f"temperature: expected a number above 0, got {temperature}")
+        check_positive(temperature=temperature)
+        check_counts(max_words=max_words)
         words: list[str] = []
         while len(words) < max_words:
             p = self.distribution(words)
@@ -212,9 +228,10 @@ class AddK(NGram):
         k: float = 1.0,
         vocab: Sequence[str] | None = None,
     ) -> None:
-        if k < 0:
-            raise ValueError(f"k: expected 0 or more, got {k}")
+        check_not_negative(k=k)
         super().__init__(corpus, order, vocab)
+        finite = f"a number that stays finite times the {len(self.vocab)} words"
+        expect(math.isfinite(k * len(self.vocab)), "k", finite, k)
         self.k = k
 
     def _shorten(self, grams: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], int]:
@@ -250,8 +267,7 @@ class Interpolated(NGram):
         weight: float = 0.5,
         vocab: Sequence[str] | None = None,
     ) -> None:
-        if not 0 <= weight <= 1:
-            raise ValueError(f"weight: expected a share from 0 to 1, got {weight}")
+        check_shares(weight=weight)
         super().__init__(corpus, order, vocab)
         self.weight = weight
 
@@ -297,8 +313,8 @@ class KneserNey(NGram):
         super().__init__(corpus, order, vocab)
         if discounts is None:
             discounts = [_discount(table) for table in self.counts]
-        if len(discounts) != order or not all(0 <= d <= 1 for d in discounts):
-            raise ValueError(f"discounts: expected {order} numbers from 0 to 1, got {discounts}")
+        fit = len(discounts) == order and all(0 <= d <= 1 for d in discounts)
+        expect(fit, "discounts", f"{order} numbers from 0 to 1", discounts)
         self.discounts = list(discounts)
 
     def _shorten(self, grams: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], int]:

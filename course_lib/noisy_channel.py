@@ -10,9 +10,11 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from course_lib.checks import expect
 from course_lib.ngram import KneserNey, NGram
 
 Edit = tuple[str, str]  # what was meant, what was typed
+LONGEST = 100  # letters; slips are looked for in words, and no word of a language is longer
 
 
 def edits(typed: str, meant: str) -> list[Edit]:
@@ -21,7 +23,12 @@ def edits(typed: str, meant: str) -> list[Edit]:
     A slip replaces a letter, ``("a", "e")``; swaps two neighbors, ``("ie", "ei")``; leaves one out,
     ``("ll", "l")``; or puts one in, ``("l", "ll")``. The last two depend on the letter before,
     which is written with them.
+
+    Raises:
+        ValueError: if one of them has more than ``LONGEST`` letters.
     """
+    for name, word in {"typed": typed, "meant": meant}.items():
+        expect(len(word) <= LONGEST, name, f"at most {LONGEST} letters", len(word))
     # best[i, j]: slips that turn the first i letters of meant into the first j of typed
     best: dict[tuple[int, int], list[Edit]] = {(0, 0): []}
     for i in range(len(meant) + 1):
@@ -55,20 +62,20 @@ class SpellingCorrector:
         typo_rate: share of words that are mistyped, between 0 and 1.
 
     Raises:
-        ValueError: if there is no pair, or the rate is not between 0 and 1.
+        ValueError: if there is no pair, the model knows no word of letters, or the rate is not
+            between 0 and 1.
     """
 
     def __init__(
         self, model: NGram, pairs: Iterable[tuple[str, str]], typo_rate: float = 0.01
     ) -> None:
-        if not 0 < typo_rate < 1:
-            raise ValueError(f"typo_rate: expected a share between 0 and 1, got {typo_rate}")
+        expect(0 < typo_rate < 1, "typo_rate", "a share between 0 and 1", typo_rate)
         self.model = model
         self.typo_rate = typo_rate
         self._slips = Counter(slip for typed, meant in pairs for slip in edits(typed, meant))
-        if not self._slips:
-            raise ValueError("pairs: expected at least one misspelling, got none")
+        expect(len(self._slips) > 0, "pairs", "at least one misspelling", "none")
         self._known = {word for word in model.vocab if word.isalpha()}
+        expect(len(self._known) > 0, "model", "words of letters in its vocabulary", "none")
         self._letters = KneserNey(sorted(self._known), 4)
         # Two words one slip apart share a form with at most one letter left out of each.
         self._by_form: dict[str, list[str]] = defaultdict(list)
@@ -77,7 +84,10 @@ class SpellingCorrector:
                 self._by_form[form].append(word)
 
     def candidates(self, typed: str) -> set[str]:
-        """Return the typed word and all known words within one slip, and some within two."""
+        """Return the typed word and all known words within one slip, and some within two.
+
+        Words of more than ``LONGEST`` letters are taken as they are.
+        """
         return {typed}.union(*(self._by_form.get(form, ()) for form in _forms(typed)))
 
     def log_channel(self, typed: str, meant: str) -> float:
@@ -119,19 +129,15 @@ class HomophoneChooser:
         self, model: NGram, pronunciations: Mapping[str, Iterable[tuple[str, ...]]]
     ) -> None:
         self.model = model
-        by_sound: dict[tuple[str, ...], set[str]] = defaultdict(set)
-        known = [word for word in model.vocab if word in pronunciations]
-        for word in known:
-            for sound in pronunciations[word]:
-                by_sound[sound].add(word)
-        self._alike = {
-            word: set().union(*(by_sound[sound] for sound in pronunciations[word]))
-            for word in known
-        }
+        self._sounds = {w: set(pronunciations[w]) for w in model.vocab if w in pronunciations}
+        self._by_sound: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for word, sounds in self._sounds.items():
+            for sound in sounds:
+                self._by_sound[sound].add(word)
 
     def candidates(self, word: str) -> set[str]:
         """Return the known words that sound like this one, itself included."""
-        return self._alike.get(word, {word})
+        return {word}.union(*(self._by_sound[sound] for sound in self._sounds.get(word, ())))
 
     def choose(self, sentence: Sequence[str]) -> list[str]:
         """Return the sentence with each word replaced by the likeliest that sounds the same."""
@@ -149,9 +155,16 @@ def fit(model: NGram, sentence: Sequence[str], place: int) -> float:
     """Return the log-probability of the words in whose prediction the one at ``place`` takes part.
 
     Only these change if the word is replaced.
+
+    Raises:
+        ValueError: if no word is at ``place``.
     """
+    there = f"a place from 0 to {len(sentence) - 1}"
+    expect(place in range(len(sentence)), "place", there, place)
     return sum(model.log_probs(sentence, place, place + model.order))
 
 
 def _forms(word: str) -> set[str]:
+    if len(word) > LONGEST:  # as many forms as letters, each as long: that grows with the square
+        return set()
     return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}

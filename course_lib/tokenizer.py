@@ -9,13 +9,14 @@ import heapq
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 import regex
+
+from course_lib.checks import check_ids, check_sizes, expect
 
 # GPT-2's pattern: English clitics, words, numbers, other signs (each with one space before it), and
 # what is left of the spaces. Merges never cross the borders that it sets.
@@ -60,8 +61,12 @@ class CharacterTokenizer:
             ) from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of token ids."""
-        return "".join(self.characters[i] for i in ids)
+        """Return the text of token ids.
+
+        Raises:
+            ValueError: if an id is not in the vocabulary.
+        """
+        return "".join(self.characters[i] for i in _checked(ids, self.vocab_size))
 
 
 class BPETokenizer:
@@ -82,7 +87,8 @@ class BPETokenizer:
         special_first: whether the special tokens have the first ids.
 
     Raises:
-        ValueError: if a merge joins what is not yet a token, or a special token is empty.
+        ValueError: if a merge joins what is not yet a token, a special token is empty or there
+            twice, a byte is there twice, or the pattern is no regular expression.
     """
 
     def __init__(
@@ -94,9 +100,16 @@ class BPETokenizer:
         alphabet: Sequence[bytes] = _BYTE_TOKENS,
         special_first: bool = False,
     ) -> None:
+        _check_special(special_tokens)
         self.merges = list(merges)
-        self.pattern = regex.compile(pattern)
+        try:
+            self.pattern = regex.compile(pattern)
+        except regex.error as error:
+            raise ValueError(f"pattern: expected a regular expression, got {error}") from None
         self.alphabet = list(alphabet)
+        single = "different single bytes"
+        expect(all(len(byte) == 1 for byte in self.alphabet), "alphabet", single, self.alphabet)
+        expect(not (byte := _twice(self.alphabet)), "alphabet", single, f"{byte} twice")
         self.special_first = special_first
         first = len(special_tokens) if special_first else 0
         self.vocab = {token: first + i for i, token in enumerate(self.alphabet)}
@@ -104,8 +117,6 @@ class BPETokenizer:
             if left not in self.vocab or right not in self.vocab:
                 raise ValueError(f"merges: {(left, right)} joins what is not yet a token")
             self.vocab.setdefault(left + right, first + len(self.vocab))
-        if not all(special_tokens):
-            raise ValueError("special_tokens: expected texts that are not empty, got ''")
         behind = 0 if special_first else len(self.vocab)
         self.special_tokens = {s: behind + i for i, s in enumerate(special_tokens)}
         special = [s.encode() for s in self.special_tokens]
@@ -138,24 +149,31 @@ class BPETokenizer:
         Raises:
             ValueError: if ``vocab_size`` leaves no room for the bytes and the special tokens.
         """
+        _check_special(special_tokens)
+        check_sizes(vocab_size=vocab_size)
         least = 256 + len(special_tokens)
-        if vocab_size < least:
-            raise ValueError(
-                f"vocab_size: expected at least {least} (256 bytes and {len(special_tokens)} "
-                f"special tokens), got {vocab_size}"
-            )
+        room = f"at least {least} (256 bytes and {len(special_tokens)} special tokens)"
+        expect(vocab_size >= least, "vocab_size", room, vocab_size)
         tokens = list(_BYTE_TOKENS)
         ids = {token: i for i, token in enumerate(tokens)}
         first = [ids[bytes([byte])] for byte in range(256)]
         counted = Counter(PATTERN.findall(text))
-        words = [[first[byte] for byte in word.encode()] for word in counted]
-        counts = list(counted.values())
+        # All different words in one row. Tokens of a word are linked with those beside them, so
+        # that a merge takes as many steps as the pair has places, however long the words are.
+        row: list[int] = []
+        counts, before, after = [], [], []  # how often the word occurs; -1 at a word's ends
+        for word, count in counted.items():
+            start, size = len(row), len(word.encode())
+            row += [first[byte] for byte in word.encode()]
+            counts += [count] * size
+            before += [-1, *range(start, start + size - 1)]
+            after += [*range(start + 1, start + size), -1]
         pair_counts: Counter[tuple[int, int]] = Counter()
-        places: dict[tuple[int, int], set[int]] = defaultdict(set)  # words that have the pair
-        for place, (word, count) in enumerate(zip(words, counts, strict=True)):
-            for pair in pairwise(word):
-                pair_counts[pair] += count
-                places[pair].add(place)
+        places: dict[tuple[int, int], set[int]] = defaultdict(set)  # where the pair began to stand
+        for i, j in enumerate(after):
+            if j >= 0:
+                pair_counts[row[i], row[j]] += counts[i]
+                places[row[i], row[j]].add(i)
         heap = [(-count, pair) for pair, count in pair_counts.items()]
         heapq.heapify(heap)
         merges = []
@@ -171,17 +189,23 @@ class BPETokenizer:
                 ids[joined] = len(tokens)
                 tokens.append(joined)
             changed: set[tuple[int, int]] = set()
-            for place in places.pop(pair):
-                word, count = words[place], counts[place]
-                for i in _occurrences(word, pair):
-                    pair_counts[pair] -= count
-                    for side in (i - 1, i + 1):  # the neighbors now stand beside the joined one
-                        if side >= 0 and side + 1 < len(word):
-                            pair_counts[word[side], word[side + 1]] -= count
-                    word[i : i + 2] = [ids[joined]]
-                    for new in pairwise(word[max(i - 1, 0) : i + 2]):
+            for i in sorted(places.pop(pair)):
+                j, count = after[i], counts[i]
+                if row[i] != pair[0] or j < 0 or row[j] != pair[1]:
+                    continue  # one of the two has been joined with another since
+                pair_counts[pair] -= count
+                h, k = before[i], after[j]  # they now stand beside the joined one
+                if h >= 0:
+                    pair_counts[row[h], pair[0]] -= count
+                if k >= 0:
+                    pair_counts[pair[1], row[k]] -= count
+                    before[k] = i
+                row[i], row[j], after[i] = ids[joined], -1, k
+                for left, right in ((h, i), (i, k)):
+                    if left >= 0 and right >= 0:
+                        new = row[left], row[right]
                         pair_counts[new] += count
-                        places[new].add(place)
+                        places[new].add(left)
                         changed.add(new)
             for new in changed:
                 if pair_counts[new] > 0:  # in aaaa, (aa, a) comes and goes
@@ -197,8 +221,8 @@ class BPETokenizer:
                 not be able to end a document, so none is allowed by default.
 
         Raises:
-            ValueError: if the text has a special token that is not allowed, or a character that
-                UTF-8 can't write (half of a surrogate pair).
+            ValueError: if the text has a special token that is not allowed, a character that
+                UTF-8 can't write (half of a surrogate pair), or one that the pattern leaves out.
         """
         ids: list[int] = []
         end = 0
@@ -216,7 +240,11 @@ class BPETokenizer:
 
     def _encode_plain(self, text: str) -> list[int]:
         ids: list[int] = []
-        for word in self.pattern.findall(text):
+        words = [found.group() for found in self.pattern.finditer(text)]
+        if sum(map(len, words)) != len(text):
+            rest = self.pattern.sub("", text)
+            raise ValueError(f"text: expected what the pattern fits, got {rest[:20]!r} outside it")
+        for word in words:
             ids.extend(self._encode_word(word) if len(word) <= 100 else self._merge(word))
         return ids
 
@@ -253,11 +281,8 @@ class BPETokenizer:
         Raises:
             ValueError: if an id is not in the vocabulary.
         """
-        ids = list(ids)
-        wrong = [i for i in ids if not 0 <= i < self.vocab_size]
-        if wrong:
-            raise ValueError(f"ids: expected 0 to {self.vocab_size - 1}, got {wrong[0]}")
-        return b"".join(self._bytes[i] for i in ids).decode("utf-8", errors="replace")
+        found = (self._bytes[i] for i in _checked(ids, self.vocab_size))
+        return b"".join(found).decode("utf-8", errors="replace")
 
     def save(self, path: str | Path) -> None:
         """Write the tokenizer as JSON, whole or not at all."""
@@ -270,8 +295,11 @@ class BPETokenizer:
             "special_first": self.special_first,
         }
         part = Path(f"{path}.part")
-        part.write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
-        os.replace(part, path)
+        try:
+            part.write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> "BPETokenizer":
@@ -290,18 +318,29 @@ class BPETokenizer:
                 alphabet=[_from_signs(sign) for sign in content["alphabet"]],
                 special_first=content["special_first"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: expected a file that save() wrote ({error})") from None
 
 
-def _occurrences(word: list[int], pair: tuple[int, int]) -> Iterator[int]:
-    """Yield where the pair stands in a word, from left to right; the word may shrink meanwhile."""
-    i = -1
-    with suppress(ValueError):  # index() raises it behind the last one
-        while True:
-            i = word.index(pair[0], i + 1, len(word) - 1)
-            if word[i + 1] == pair[1]:
-                yield i
+def _checked(ids: Iterable[int], vocab_size: int) -> list[int]:
+    """Return the ids, of a list or a tensor, as a list, if all are in the vocabulary."""
+    found = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    found = [i.item() if hasattr(i, "item") else i for i in found]
+    check_ids("ids", found, vocab_size)
+    return found
+
+
+def _check_special(special_tokens: Sequence[str]) -> None:
+    expected = "different texts that are not empty"
+    wrong = [s for s in special_tokens if not isinstance(s, str) or not s]
+    expect(not wrong, "special_tokens", expected, repr(wrong[0]) if wrong else "")
+    expect(not (s := _twice(special_tokens)), "special_tokens", expected, f"{s!r} twice")
+
+
+def _twice(names: Sequence[str] | Sequence[bytes]) -> str | bytes | None:
+    """Return the first that is there a second time."""
+    seen = set()
+    return next((name for name in names if name in seen or seen.add(name)), None)
 
 
 def _to_signs(token: bytes) -> str:

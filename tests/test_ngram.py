@@ -218,20 +218,78 @@ def test_vocabulary_is_sorted_by_frequency():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: AddK(TOY, 0), "order: expected 1 or more, got 0"),
+        (lambda: AddK(TOY, 0), "order: expected a whole number above 0, got 0"),
         (lambda: AddK([], 2), "corpus: expected at least one sentence with a word"),
         (lambda: AddK([[]], 2), "corpus: expected at least one sentence with a word"),
-        (lambda: AddK(TOY, 2, k=-1), "k: expected 0 or more, got -1"),
+        (lambda: AddK(TOY, 2.0), "order: expected a whole number above 0, got 2.0"),
+        (lambda: AddK(TOY, 2, k=-1), "k: expected a number, 0 or above, got -1"),
+        (lambda: AddK(TOY, 2, k=math.nan), "k: expected a number, 0 or above, got nan"),
+        (lambda: AddK(TOY, 2, k=1e308), "k: expected a number that stays finite"),
         (lambda: AddK(TOY, 2, vocab=["a"]), "vocab: expected </s> and <unk>"),
         (lambda: Interpolated(TOY, 2, weight=2), "weight: expected a share from 0 to 1, got 2"),
+        (lambda: Interpolated(TOY, 2, weight=math.nan), "weight: expected a share .*, got nan"),
         (lambda: KneserNey(TOY, 2, discounts=[0.5]), "discounts: expected 2 numbers"),
+        (lambda: KneserNey(TOY, 2, discounts=[0.5, math.nan]), "discounts: expected 2 numbers"),
+        (lambda: vocabulary(TOY, 0), "min_count: expected a whole number above 0, got 0"),
+        (lambda: AddK(TOY, 2, vocab=[END, UNKNOWN, "a", "a"]), "vocab: .* once, got 'a' twice"),
         (lambda: AddK(TOY, 2).perplexity([]), "corpus: expected at least one sentence, got none"),
         (
             lambda: AddK(TOY, 2).sample(np.random.default_rng(0), temperature=0),
             "temperature: expected a number above 0, got 0",
+        ),
+        (
+            lambda: AddK(TOY, 2).sample(np.random.default_rng(0), temperature=math.inf),
+            "temperature: expected a number above 0, got inf",
+        ),
+        (
+            lambda: AddK(TOY, 2).sample(np.random.default_rng(0), max_words=-1),
+            "max_words: expected a whole number, 0 or above, got -1",
         ),
     ],
 )
 def test_bad_input_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_words_that_look_like_signs_are_in_the_vocabulary_once():
+    corpus = [["a", UNKNOWN, "b", END], ["a"]]
+    assert vocabulary(corpus) == [END, UNKNOWN, "a", "b"]
+    for model in (AddK(corpus, 2), KneserNey(corpus, 2)):
+        assert model.distribution(["a"]).sum() == pytest.approx(1)
+
+
+def test_perplexity_beyond_a_float_is_infinite():
+    class Hopeless(AddK):
+        def log_probs(self, sentence):
+            return [-745.0] * (len(sentence) + 1)
+
+    assert Hopeless(TOY, 2).perplexity(TOY) == math.inf
+
+
+@pytest.mark.parametrize("temperature", [1e-320, 1e-38, 1e308])
+def test_extreme_temperatures_draw_words(temperature):
+    rng = np.random.default_rng(0)
+    words = AddK(TOY, 2, k=0).sample(rng, temperature, max_words=5)
+    assert set(words) <= {"a", "b", "c"}
+
+
+class Counted(dict):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def get(self, *args):
+        self.asked += 1
+        return super().get(*args)
+
+
+def test_a_word_s_context_is_all_that_is_read_of_a_long_sentence():
+    model, sentence = AddK(TOY, 3), ["a", "b"] * 5_000
+    whole = model.log_probs(sentence)
+    model._ids = Counted(model._ids)
+    for place in (0, 1, 2, 5_000, 9_999, 10_000):
+        assert model.log_probs(sentence, place, place + 3) == whole[place : place + 3]
+    assert model.prob("a", sentence) == math.exp(model.log_probs([*sentence, "a"])[-2])
+    model.sample(np.random.default_rng(0), max_words=1_000)
+    assert model._ids.asked < 15_000

@@ -199,3 +199,34 @@ def test_bad_input_is_named():
         SpellingCorrector(MODEL, PAIRS, typo_rate=0)
     with pytest.raises(ValueError, match="pairs: expected at least one misspelling, got none"):
         SpellingCorrector(MODEL, [])
+    with pytest.raises(ValueError, match=r"typo_rate: expected a share .*, got nan"):
+        SpellingCorrector(MODEL, PAIRS, typo_rate=math.nan)
+    with pytest.raises(ValueError, match="model: expected words of letters"):
+        SpellingCorrector(KneserNey([["1", "2"]], 2), PAIRS)
+    for place in (-1, 3):
+        with pytest.raises(ValueError, match=f"place: expected a place from 0 to 2, got {place}"):
+            fit(MODEL, ["a", "good", "film"], place)
+    for words, name in ((("a" * 101, "a"), "typed"), (("a", "a" * 101), "meant")):
+        with pytest.raises(ValueError, match=f"{name}: expected at most 100 letters, got 101"):
+            edits(*words)
+
+
+def test_a_word_of_200000_letters_is_left_as_it_is():
+    """One form for each letter left out would be 40 GB."""
+    long = "a" * 200_000
+    model = KneserNey([["good", "film"], [long, "film"]], 2)
+    corrector = SpellingCorrector(model, PAIRS)
+    assert corrector.correct([long, "b" * 200_000, "flim"]) == [long, "b" * 200_000, "film"]
+
+
+def test_a_word_without_a_pronunciation_is_kept():
+    chooser = HomophoneChooser(KneserNey([["hm", "film"]], 2), {"hm": [], "film": iter([("F",)])})
+    assert chooser.choose(["hm", "film"]) == ["hm", "film"]
+
+
+def test_many_words_of_one_sound_take_room_for_each_once():
+    words = [f"w{i}" for i in range(3_000)]
+    sounds = [("W",)]
+    chooser = HomophoneChooser(KneserNey([words], 1), dict.fromkeys(words, sounds))
+    assert chooser.candidates("w7") == set(words)
+    assert sum(map(len, chooser._by_sound.values())) == len(words)

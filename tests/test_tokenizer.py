@@ -4,9 +4,11 @@ import random
 import time
 import unicodedata
 
+import numpy as np
 import pytest
 import tiktoken
 import tokenizers
+import torch
 from tokenizers import models, pre_tokenizers, trainers
 
 from course_lib.data import load_chinese_reviews, load_plays
@@ -152,7 +154,7 @@ def test_bad_input_is_named(tokenizer):
         BPETokenizer.train("text", 256, [END])
     with pytest.raises(ValueError, match="joins what is not yet a token"):
         BPETokenizer([(b"ab", b"c")])
-    with pytest.raises(ValueError, match="ids: expected 0 to 1499, got 1500"):
+    with pytest.raises(ValueError, match="ids: expected whole numbers from 0 to 1499, got 1500"):
         tokenizer.decode([0, 1500])
     with pytest.raises(ValueError, match=r"special_tokens: .* not empty"):
         BPETokenizer([], [""])
@@ -185,3 +187,82 @@ def test_characters_round_trip_and_unknown_ones_are_named():
     assert tokenizer.encode("") == []
     with pytest.raises(ValueError, match="got 'x'"):
         tokenizer.encode("hex")
+
+
+@pytest.mark.parametrize("ids", [[-1], [5], [1.0], [True], torch.tensor([-1]), torch.tensor([1.0])])
+def test_ids_outside_the_vocabulary_are_refused(ids):
+    for tokenizer in (CharacterTokenizer("abcde"), BPETokenizer([], alphabet=[b"a", b"b"])):
+        with pytest.raises(ValueError, match=r"^ids: expected whole numbers from 0 to [14], got "):
+            tokenizer.decode(ids)
+
+
+def test_ids_of_any_kind_are_decoded():
+    tokenizer = CharacterTokenizer("abc")
+    for ids in ([2, 0], iter([2, 0]), np.array([2, 0]), torch.tensor([2, 0], dtype=torch.uint8)):
+        assert tokenizer.decode(ids) == "ca"
+    assert tokenizer.decode(list(torch.tensor([2, 0]))) == "ca"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"special_tokens": ["<e>", "<e>"]}, "special_tokens: expected different .*'<e>' twice"),
+        ({"special_tokens": ["<e>", 3]}, "special_tokens: expected different texts .*, got 3"),
+        ({"alphabet": [b"a", b"b", b"a"]}, "alphabet: expected different single bytes, got b'a' t"),
+        ({"alphabet": [b"a", b"bc"]}, "alphabet: expected different single bytes, got "),
+        ({"pattern": "(a"}, "pattern: expected a regular expression, got missing"),
+    ],
+)
+@pytest.mark.parametrize("special_first", [False, True])
+def test_names_twice_and_no_pattern_are_refused(arguments, message, special_first):
+    with pytest.raises(ValueError, match=message):
+        BPETokenizer(**{"merges": [], "special_first": special_first} | arguments)
+
+
+def test_training_refuses_a_name_twice_before_it_begins():
+    with pytest.raises(ValueError, match="special_tokens: expected different"):
+        BPETokenizer.train("text", 300, [END, END])
+    for wrong in (300.0, True, -1):
+        with pytest.raises(ValueError, match="vocab_size: expected a whole number above 0"):
+            BPETokenizer.train("text", wrong)
+
+
+def test_a_merge_twice_changes_nothing():
+    once, twice = (BPETokenizer([(b"a", b"b")] * n, ["<e>"]) for n in (1, 2))
+    assert once.vocab == twice.vocab
+    assert once.special_tokens == twice.special_tokens
+    assert twice.decode(twice.encode("abab")) == "abab"
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(\p{L})\p{L}*|[^\p{L}]+", r"(\p{L}+)|(\p{N}+)|\s+", r"(?=a)|.(.)?"]
+)
+def test_pattern_with_groups_loses_nothing(pattern):
+    tokenizer = BPETokenizer([(b"a", b"b")], pattern=pattern)
+    assert tokenizer.decode(tokenizer.encode("cab 12 ab")) == "cab 12 ab"
+
+
+def test_text_outside_the_pattern_is_refused():
+    with pytest.raises(ValueError, match=r"text: expected what the pattern fits, got ' !' outside"):
+        BPETokenizer([], pattern=r"\w+").encode("hello world!")
+
+
+@pytest.mark.parametrize("letters", ["a", "abcdefgh"])
+def test_training_on_one_long_word_takes_time_in_proportion_to_its_length(letters):
+    def seconds(n):
+        word = "".join(random.Random(0).choices(letters, k=n))
+        start = time.perf_counter()
+        tokenizer = BPETokenizer.train(word, 300)
+        taken = time.perf_counter() - start
+        assert tokenizer.decode(tokenizer.encode(word)) == word
+        return taken
+
+    assert seconds(160_000) / seconds(10_000) < 80  # n log n says 21, n² says 256
+
+
+def test_a_failed_save_leaves_no_rest(tmp_path):
+    tokenizer = BPETokenizer([], ["<e>"])
+    (tmp_path / "t.json").mkdir()
+    with pytest.raises(OSError, match=r"t\.json"):
+        tokenizer.save(tmp_path / "t.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
