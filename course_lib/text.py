@@ -15,9 +15,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import pairwise
 
 import numpy as np
+import regex
+
+from course_lib.checks import check_shares, check_sizes, expect
 
 Documents = dict[Hashable, str]
 Step = Callable[[Documents], Documents]
@@ -26,7 +29,8 @@ Step = Callable[[Documents], Documents]
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
 _TAGS = "a|b|blockquote|br|center|code|div|em|font|h[1-6]|hr|i|img|li|ol|p|pre|s|span|strong|u|ul"
 _TAG_END = r"(?:\s[^<>]*)?/?>"
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
+# A run of a name's signs is read once, whether an address follows or not.
+_EMAIL = re.compile(r"[\w.+-]+(@[\w-]+(?:\.[\w-]+)+)?", re.ASCII)
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
     r"\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5}"  # international
@@ -35,6 +39,7 @@ _PHONE = re.compile(
     r")(?![\w-])",
     re.ASCII,
 )
+_MARKS = regex.compile(r"(?:(?!\u034f)\p{M}){30}(?=(?!\u034f)\p{M})")
 _ENGLISH = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 
@@ -42,8 +47,12 @@ _ENGLISH = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 
 def nfc(text: str) -> str:
-    """Return the text in Unicode's form NFC: one way to write each character, such as é."""
-    return unicodedata.normalize("NFC", text)
+    """Return the text in Unicode's form NFC: one way to write each character, such as é.
+
+    Marks are put in order, which takes the square of their number. So a joiner that isn't seen
+    stands behind each 30 of them, as in Unicode's 'stream-safe text format' (UAX 15).
+    """
+    return unicodedata.normalize("NFC", _MARKS.sub("\\g<0>\u034f", text))
 
 
 def mend_encoding(text: str) -> str:
@@ -63,6 +72,9 @@ def strip_html(text: str) -> str:
 
     Only tags that HTML knows are taken out: ``<grin>`` was written to be read.
     """
+    # Python makes no number of 5,000 digits; one of more than 7 is no character.
+    text = re.sub(r"&#0+(?=\d)", "&#", text)
+    text = re.sub(r"&#\d{8,};?", "\ufffd", text)
     text = re.sub(rf"<(?:br|/?p|hr){_TAG_END}", "\n", text, flags=re.I)
     return html.unescape(re.sub(rf"</?(?:{_TAGS}){_TAG_END}", "", text, flags=re.I))
 
@@ -95,7 +107,8 @@ def mask_personal_data(text: str) -> str:
 
     Found by their form only: names, and numbers written in another way, stay.
     """
-    return _PHONE.sub("<phone>", _EMAIL.sub("<email>", text))
+    masked = _EMAIL.sub(lambda found: "<email>" if found[1] else found[0], text)
+    return _PHONE.sub("<phone>", masked)
 
 
 def looks_english(text: str) -> bool:
@@ -118,6 +131,7 @@ def keep(wanted: Callable[[str], bool]) -> Step:
 
 def drop_repeated_lines(documents: Documents, least: int = 5) -> Documents:
     """Take out each line that stands in at least so many documents: boilerplate."""
+    check_sizes(least=least)
     seen = Counter(
         line
         for text in documents.values()
@@ -140,10 +154,8 @@ def drop_copies(documents: Documents) -> Documents:
 
 def drop_near_copies(documents: Documents, threshold: float = 0.8) -> Documents:
     """Keep the first of documents that are nearly the same, as :func:`near_copies` finds them."""
-    keys = list(documents)
-    pairs = [(i, j) for i, j, _ in near_copies(list(documents.values()), threshold)]
-    firsts = _groups(len(keys), pairs)
-    return {key: documents[key] for i, key in enumerate(keys) if firsts[i] == i}
+    firsts = _near_groups(list(documents.values()), threshold).firsts()
+    return {key: documents[key] for i, key in enumerate(documents) if firsts[i] == i}
 
 
 # Near copies
@@ -161,6 +173,7 @@ def shingles(text: str, length: int = 5) -> np.ndarray:
     Returns:
         (S,) uint64, sorted; S = 0 if there is no word.
     """
+    check_sizes(length=length)
     words = np.array([_number(word) for word in WORD.findall(text.lower())], dtype=np.uint64)
     length = min(length, len(words))
     runs = np.zeros(len(words) - length + 1 if length else 0, dtype=np.uint64)
@@ -200,10 +213,10 @@ def minhash(shingles: np.ndarray, n_hashes: int = 128, seed: int = 0) -> np.ndar
         (n_hashes,) uint64.
 
     Raises:
-        ValueError: if there is no shingle.
+        ValueError: if there is no shingle, or no hash function.
     """
-    if not len(shingles):
-        raise ValueError("shingles: expected at least one, got none")
+    check_sizes(n_hashes=n_hashes)
+    expect(len(shingles) > 0, "shingles", "at least one", "none")
     factor, offset = np.random.default_rng(seed).integers(
         0, 2**64, size=(2, n_hashes, 1), dtype=np.uint64
     )
@@ -231,10 +244,60 @@ def near_copies(
         (i, j, similarity) with i < j, the most similar first.
 
     Raises:
-        ValueError: if the threshold is not above 0 and at most 1.
+        ValueError: if the threshold is not above 0 and at most 1, or a number is no size.
     """
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold: expected a share above 0, at most 1, got {threshold}")
+    sets, buckets = _buckets(texts, threshold, bands, rows)
+    places: dict[int, list[tuple[list[int], int]]] = defaultdict(list)
+    for bucket in buckets:
+        for place, i in enumerate(bucket[:-1]):
+            places[i].append((bucket, place))
+    similar = _comparison(sets)
+    found = []
+    for i, its_places in places.items():
+        others = list(set().union(*(bucket[place + 1 :] for bucket, place in its_places)))
+        found += [(i, j, s) for j, s in zip(others, similar(i, others), strict=True)]
+    return sorted((p for p in found if p[2] >= threshold), key=lambda p: (-p[2], p[0], p[1]))
+
+
+def _near_groups(texts: Sequence[str], threshold: float) -> "_Groups":
+    """Return texts in groups that pairs of :func:`near_copies` connect.
+
+    Texts that are connected already aren't compared: of n copies of one text there are n² / 2
+    pairs, and n - 1 connect them.
+    """
+    sets, buckets = _buckets(texts, threshold)
+    groups, similar = _Groups(len(texts)), _comparison(sets)
+
+    def connect(i: int, others: list[int]) -> None:
+        for j, similarity in zip(others, similar(i, others), strict=True):
+            if similarity >= threshold:
+                groups.join(i, j)
+
+    for bucket in buckets:  # neighbors first: that connects most
+        for i, j in pairwise(bucket):
+            if groups.first(i) != groups.first(j):
+                connect(i, [j])
+    strays: dict[int, list[list[int]]] = defaultdict(list)  # all but each bucket's largest group
+    for bucket in buckets:
+        firsts = [groups.first(i) for i in bucket]
+        ((largest, _),) = Counter(firsts).most_common(1)
+        for i, first in zip(bucket, firsts, strict=True):
+            if first != largest:
+                strays[i].append(bucket)
+    for i, its_buckets in strays.items():
+        others = set().union(*its_buckets)
+        # Two strays are compared once: when the first of them has its turn.
+        apart = [j for j in others if groups.first(j) != groups.first(i)]
+        connect(i, [j for j in apart if j > i or j not in strays])
+    return groups
+
+
+def _buckets(
+    texts: Sequence[str], threshold: float, bands: int = 32, rows: int = 4
+) -> tuple[list[np.ndarray], list[list[int]]]:
+    """Return each text's shingles, and the texts that have the same signature in a band."""
+    expect(0 < threshold <= 1, "threshold", "a share above 0, at most 1", threshold)
+    check_sizes(bands=bands, rows=rows)
     sets = [shingles(text) for text in texts]
     buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for i, found in enumerate(sets):
@@ -242,24 +305,51 @@ def near_copies(
             signature = minhash(found, bands * rows).reshape(bands, rows)
             for band, part in enumerate(signature):
                 buckets[band, part.tobytes()].append(i)
-    candidates = {pair for bucket in buckets.values() for pair in combinations(bucket, 2)}
-    scored = ((i, j, jaccard(sets[i], sets[j])) for i, j in candidates)
-    return sorted((p for p in scored if p[2] >= threshold), key=lambda p: (-p[2], p[0], p[1]))
+    alike = {tuple(bucket): bucket for bucket in buckets.values() if len(bucket) > 1}
+    return sets, list(alike.values())
 
 
-def _groups(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """Return for each of ``size`` things the first one that pairs connect it with."""
-    first = list(range(size))
+def _comparison(sets: Sequence[np.ndarray]) -> Callable[[int, list[int]], list[float]]:
+    """Return a function that gives the :func:`jaccard` of one set with each of several others."""
+    sizes = np.array([len(found) for found in sets], dtype=int)
+    places = np.unique(np.concatenate([np.empty(0, np.uint64), *sets]), return_inverse=True)[1]
+    places = np.split(places, sizes.cumsum()[:-1])
+    marked = np.zeros(sizes.sum(), bool)
 
-    def find(i: int) -> int:
+    def similar(i: int, others: list[int]) -> list[float]:
+        if not others:
+            return []
+        marked[places[i]] = True
+        starts = np.append(0, sizes[others].cumsum()[:-1])
+        hits = marked[np.concatenate([places[j] for j in others])]
+        marked[places[i]] = False
+        both = np.add.reduceat(hits, starts, dtype=int)
+        return (both / (sizes[i] + sizes[others] - both)).tolist()
+
+    return similar
+
+
+class _Groups:
+    """Things that pairs connect; each group is called by its first one."""
+
+    def __init__(self, size: int) -> None:
+        self._first = list(range(size))
+
+    def first(self, i: int) -> int:
+        """Return the first one of a thing's group."""
+        first = self._first
         while first[i] != i:
             first[i] = i = first[first[i]]
         return i
 
-    for i, j in pairs:
-        a, b = sorted((find(i), find(j)))
-        first[b] = a
-    return [find(i) for i in range(size)]
+    def join(self, i: int, j: int) -> None:
+        """Make one group of two."""
+        a, b = sorted((self.first(i), self.first(j)))
+        self._first[b] = a
+
+    def firsts(self) -> list[int]:
+        """Return the first one of each thing's group."""
+        return [self.first(i) for i in range(len(self._first))]
 
 
 # A pipeline and its reports
@@ -364,26 +454,29 @@ def split(
     Raises:
         ValueError: if the shares are negative or don't sum to 1.
     """
-    if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(f"shares: expected numbers from 0 up that sum to 1, got {shares}")
+    check_sizes(sentence_words=sentence_words)
+    for share in shares:
+        check_shares(shares=share)
+    sums = len(shares) > 0 and abs(sum(shares) - 1) <= 1e-9
+    expect(sums, "shares", "numbers from 0 up that sum to 1", shares)
     texts = list(dict.fromkeys(documents.values()))
-    pairs = [(i, j) for i, j, _ in near_copies(texts, threshold)]
+    groups = _near_groups(texts, threshold)
     first_with: dict[tuple[str, ...], int] = {}
     for i, text in enumerate(texts):
         for sentence in sentences(text):
             if len(sentence) >= sentence_words:
-                pairs.append((first_with.setdefault(sentence, i), i))
+                groups.join(first_with.setdefault(sentence, i), i)
     # The least digest of a group decides for it, so that the documents' order doesn't matter.
-    groups, digests = _groups(len(texts), pairs), list(map(_digest, texts))
+    firsts = groups.firsts()
     least: dict[int, str] = {}
-    for group, digest in zip(groups, digests, strict=True):
+    for group, digest in zip(firsts, map(_digest, texts), strict=True):
         least[group] = min(digest, least.get(group, digest))
     ends = np.cumsum(shares)[:-1]
     part_of_group = {
         group: int(np.searchsorted(ends, _chance(digest, seed), side="right"))
         for group, digest in least.items()
     }
-    part_of = {text: part_of_group[group] for text, group in zip(texts, groups, strict=True)}
+    part_of = {text: part_of_group[group] for text, group in zip(texts, firsts, strict=True)}
     parts: tuple[Documents, ...] = tuple({} for _ in shares)
     for key, text in documents.items():
         parts[part_of[text]][key] = text

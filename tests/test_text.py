@@ -1,6 +1,9 @@
 """Cleaning does what each step's name says and no more; splits don't leak."""
 
+import math
 import random
+import time
+import unicodedata
 
 import numpy as np
 import pytest
@@ -197,8 +200,30 @@ def test_near_copies_equal_those_of_every_pair(reviews):
 
 def test_texts_without_words_are_no_copies():
     assert near_copies(["", "?", "!", "..."]) == []
-    with pytest.raises(ValueError, match="threshold: expected a share above 0"):
-        near_copies([], 0)
+    assert near_copies([]) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: near_copies([], 0), "threshold: expected a share above 0, at most 1, got 0"),
+        (lambda: near_copies([], math.nan), "threshold: expected a share above 0.*, got nan"),
+        (lambda: near_copies([], bands=0), "bands: expected a whole number above 0, got 0"),
+        (lambda: near_copies([], rows=1.5), "rows: expected a whole number above 0, got 1.5"),
+        (lambda: text.drop_near_copies({}, -1), "threshold: expected a share above 0"),
+        (lambda: text.drop_repeated_lines({}, 0), "least: expected a whole number above 0"),
+        (lambda: text.shingles("a", 0), "length: expected a whole number above 0, got 0"),
+        (lambda: text.minhash(text.shingles("a"), 0), "n_hashes: expected a whole number above 0"),
+        (lambda: text.split({}, ()), r"shares: expected .* that sum to 1, got \(\)"),
+        (lambda: text.split({}, (0.5, 0.6)), "shares: expected .* that sum to 1, got"),
+        (lambda: text.split({}, (math.nan, 1)), "shares: expected a share from 0 to 1, got nan"),
+        (lambda: text.split({}, (-0.5, 1.5)), "shares: expected a share from 0 to 1, got -0.5"),
+        (lambda: text.split({}, sentence_words=0), "sentence_words: expected a whole number"),
+    ],
+)
+def test_bad_setting_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 # Reports
@@ -308,3 +333,94 @@ def test_another_seed_gives_another_split(reviews):
 
 def test_split_of_nothing_is_empty():
     assert split({}) == ({}, {}, {})
+
+
+# Long texts of one kind: what grows with the square takes minutes here
+
+
+def variants(n, changed, length=60):
+    chance = random.Random(0)
+    words = [f"w{i}" for i in range(1_000)]
+    first = chance.choices(words, k=length)
+    made = []
+    for _ in range(n):
+        copy = list(first)
+        for _ in range(changed):
+            copy[chance.randrange(length)] = chance.choice(words)
+        made.append(" ".join(copy))
+    return dict(enumerate(made))
+
+
+def test_a_copy_is_compared_with_one_of_its_cluster(monkeypatch):
+    compared = 0
+    comparison = text._comparison
+
+    def counted(sets):
+        similar = comparison(sets)
+
+        def count(i, others):
+            nonlocal compared
+            compared += len(others)
+            return similar(i, others)
+
+        return count
+
+    monkeypatch.setattr(text, "_comparison", counted)
+    documents = variants(1_000, changed=1)
+    assert len(text.drop_near_copies(documents)) < 20
+    assert compared < 20_000, "of 499,500 pairs"
+
+
+@pytest.mark.parametrize("changed", [1, 2, 3])
+def test_groups_are_those_that_the_pairs_connect(changed):
+    documents = variants(60, changed) | {i + 60: t for i, t in variants(20, changed, 30).items()}
+    connected = {i: {i} for i in documents}
+    for i, j, _ in near_copies(list(documents.values()), 0.8):
+        joined = connected[i] | connected[j]
+        connected |= dict.fromkeys(joined, joined)
+    firsts = sorted({min(group) for group in connected.values()})
+    assert list(text.drop_near_copies(documents, 0.8)) == firsts
+
+
+LONG = 200_000
+STEPS_OF_TEXT = [
+    text.nfc,
+    text.mend_encoding,
+    text.strip_html,
+    text.strip_play_markup,
+    text.squeeze_whitespace,
+    text.mask_personal_data,
+    text.looks_english,
+    text.shingles,
+    lambda document: list(text.sentences(document)),
+]
+UNITS = ["a", "1", "1 ", "+1 ", "+123456789012345678 ", "a@", "a@a.", "@", "-", "_", "_ ", "**a"]
+UNITS += [" ", "\n ", "<", "<br ", "</b", "&#", "&#1", "&amp", "\\", "[", "{", "é", "\u0300\u0327"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_steps_take_time_in_proportion_to_the_text(unit):
+    document = "<b _a" + unit * (LONG // len(unit)) + " x"
+    start = time.perf_counter()
+    for change in STEPS_OF_TEXT:
+        change(document)
+    assert time.perf_counter() - start < 60  # minutes where it grows with the square
+
+
+def test_masking_finds_each_address():
+    masked = text.mask_personal_data("a@b.c+d@e.f, x@y, me.and@you-2.example.org. a@b.c@d.e")
+    assert masked == "<email><email>, x@y, <email>. <email>@d.e"
+
+
+@pytest.mark.parametrize(("digits", "sign"), [("9", "\ufffd"), ("0", "A"), ("0", "\ufffd")])
+def test_character_reference_of_any_length_is_read(digits, sign):
+    reference = "&#" + digits * 10_000 + ("65" if sign == "A" else "") + ";"
+    assert text.strip_html(f"x{reference}y") == f"x{sign}y"
+
+
+def test_many_marks_on_a_letter_are_put_in_order_by_thirty():
+    few = "a" + "\u0300\u0327" * 15
+    assert text.nfc(few) == unicodedata.normalize("NFC", few)
+    many = text.nfc("a" + "\u0300\u0327" * 40)
+    assert many.count("\u034f") == 2
+    assert text.nfc(many) == many
