@@ -81,8 +81,8 @@ def check_ids(
     expected = "whole numbers from 0 " + ("up" if size is None else f"to {size - 1}")
     size = math.inf if size is None else size
     if not hasattr(ids, "dtype"):
-        wrong = next((i for i in ids if not (_is_whole(i) and 0 <= i < size)), None)
-        expect(wrong is None, argument, expected, repr(wrong))
+        wrong = [repr(i) for i in ids if not (_is_whole(i) and 0 <= i < size)]
+        expect(not wrong, argument, expected, ", ".join(wrong[:1]))
         return
     whole = str(ids.dtype).removeprefix("torch.").startswith(("int", "uint"))
     expect(whole, argument, expected, f"dtype {ids.dtype}")

@@ -38,6 +38,8 @@ def test_ids_are_whole_numbers_of_the_vocabulary(make):
     for wrong in ([0, 5], [-1, 0], [0.0, 1.0], [True, False]):
         with pytest.raises(ValueError, match=r"^ids: expected whole numbers from 0 to 4, got "):
             checks.check_ids("ids", make(wrong), 5)
+    with pytest.raises(ValueError, match=r"^ids: expected whole numbers from 0 to 4, got None"):
+        checks.check_ids("ids", [0, None], 5)
 
 
 def test_ids_without_a_vocabulary_are_whole_numbers_from_0_up():
