@@ -8,9 +8,10 @@ any tokenizer that has ``encode`` and ``decode``.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import NamedTuple, Protocol
 
 import torch
@@ -18,7 +19,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.attention import KeyValueCache
-from course_lib.checks import expect
+from course_lib.checks import (
+    check_counts,
+    check_ids,
+    check_not_negative,
+    check_positive,
+    check_shares,
+    check_sizes,
+    expect,
+)
 from course_lib.model import GPT, Transformer
 
 Choose = Callable[[Tensor, list[list[int]]], Tensor]  # logits (B, V), tokens so far -> ids (B,)
@@ -41,23 +50,33 @@ def penalize_repetition(logits: Tensor, tokens: list[list[int]], penalty: float)
         logits: (B, V).
         tokens: the ids so far of each row, prompt included.
         penalty: above 1 against repetition; 1 changes nothing.
+
+    Raises:
+        ValueError: if the penalty is not above 0, or an id is not one of the V.
     """
+    check_positive(penalty=penalty)
     logits = logits.clone()
     for row, seen in zip(logits, tokens, strict=True):
-        before = torch.tensor(sorted(set(seen)), dtype=torch.long, device=logits.device)
+        ids = sorted(set(seen.tolist() if hasattr(seen, "tolist") else seen))
+        check_ids("tokens", ids[:1] + ids[-1:], len(row))  # the least and the greatest
+        before = torch.tensor(ids, dtype=torch.long, device=logits.device)
         row[before] = torch.where(row[before] < 0, row[before] * penalty, row[before] / penalty)
     return logits
 
 
 def keep_top_k(logits: Tensor, k: int) -> Tensor:
-    """Set all but the k greatest logits of each row (B, V) to minus infinity."""
+    """Set all but the k greatest logits of each row (B, V), and their equals, to minus infinity."""
+    check_sizes(k=k)
     least = logits.topk(min(k, logits.shape[-1])).values[:, -1:]
     return logits.masked_fill(logits < least, -math.inf)
 
 
 def keep_top_p(logits: Tensor, p: float) -> Tensor:
     """Keep the fewest tokens of each row (B, V) whose probabilities sum to at least p."""
-    probabilities, order = logits.softmax(-1).sort()  # the least likely first
+    check_positive(p=p)
+    check_shares(p=p)
+    wide = torch.promote_types(logits.dtype, torch.float32)  # sums of half precision lose the small
+    probabilities, order = logits.softmax(-1, dtype=wide).sort()  # the least likely first
     needless = probabilities.cumsum(-1) <= 1 - p
     needless[:, -1] = False
     return logits.masked_fill(needless.scatter(-1, order, needless), -math.inf)
@@ -67,18 +86,23 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
 class Sampler:
     """How the next token is chosen: at random, by the model's probabilities as changed here.
 
-    In this order: the penalty, the temperature, top-k, top-p. A sampler with a seed gives the same
-    texts again when it is made anew.
+    In this order: the penalty, the temperature, top-k, top-p.
+
+    All draws are from one row of random numbers, in turn: those of a second text go on where the
+    first ended, and the rows of a batch share them. A sampler with a seed that is made anew so
+    gives the same texts again for the same prompts in the same batch; in another batch, or alone, a
+    prompt gets others. Without draws (temperature 0) a batch changes nothing.
 
     Args:
         temperature: what logits are divided by: below 1 bolder, above 1 wilder, 0 for greedy.
         top_k: only the k likeliest tokens.
         top_p: only the likeliest tokens that together have this probability.
         repetition_penalty: see :func:`penalize_repetition`.
-        seed: of the draws; None for another text each time.
+        seed: of the draws, a whole number from 0 on; None for another text each time.
 
     Raises:
-        ValueError: if a setting is out of its range.
+        ValueError: if a setting is out of its range; when called, if the logits leave no choice:
+            all are minus infinity, or one is NaN.
     """
 
     temperature: float = 1.0
@@ -87,19 +111,26 @@ class Sampler:
     repetition_penalty: float = 1.0
     seed: int | None = None
     _chance: torch.Generator = field(init=False, repr=False)
+    _dtype: torch.dtype = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        k, p = self.top_k, self.top_p
-        expect(self.temperature >= 0, "temperature", "0 or above", self.temperature)
-        expect(k is None or k >= 1, "top_k", "at least 1", k)
-        expect(p is None or 0 < p <= 1, "top_p", "above 0, at most 1", p)
-        penalty = self.repetition_penalty
-        expect(penalty > 0, "repetition_penalty", "a number above 0", penalty)
+        check_not_negative(temperature=self.temperature)
+        if self.top_k is not None:
+            check_sizes(top_k=self.top_k)
+        if self.top_p is not None:
+            check_positive(top_p=self.top_p)
+            check_shares(top_p=self.top_p)
+        check_positive(repetition_penalty=self.repetition_penalty)
         self._chance = torch.Generator()
         if self.seed is None:
             self._chance.seed()
         else:
-            self._chance.manual_seed(self.seed)
+            check_counts(seed=self.seed)
+            expect(self.seed < 2**63, "seed", "a whole number below 2**63", self.seed)
+            self._chance.manual_seed(int(self.seed))
+        # What is multiplied or divided by numbers out of this range can leave that of float32.
+        usual = all(1e-6 < x < 1e6 for x in (self.temperature or 1, self.repetition_penalty))
+        self._dtype = torch.float32 if usual else torch.float64
 
     def probabilities(self, logits: Tensor, tokens: list[list[int]]) -> Tensor:
         """Return what is drawn from: (B, V).
@@ -108,23 +139,43 @@ class Sampler:
             logits: (B, V).
             tokens: the ids so far of each row, prompt included; only the penalty looks at them.
         """
-        logits = logits.float()
-        if self.repetition_penalty != 1:
-            logits = penalize_repetition(logits, tokens, self.repetition_penalty)
+        logits = self._penalized(logits, tokens).to(self._dtype)
         if self.temperature == 0:
-            return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
+            return torch.zeros_like(logits).scatter(-1, _greatest(logits)[:, None], 1.0).float()
+        if self._dtype == torch.float64:
+            logits = logits - logits.amax(-1, keepdim=True)  # the greatest stays, however divided
         logits = logits / self.temperature
         if self.top_k is not None:
             logits = keep_top_k(logits, self.top_k)
         if self.top_p is not None:
             logits = keep_top_p(logits, self.top_p)
-        return logits.softmax(-1)
+        probabilities = logits.softmax(-1)
+        _check_choice(probabilities[:, 0])  # all of a row are NaN, or none is
+        return probabilities.float()
 
     def __call__(self, logits: Tensor, tokens: list[list[int]]) -> Tensor:
         """Choose a token id for each row: (B,)."""
-        if self.temperature == 0 and self.repetition_penalty == 1:
-            return logits.max(-1).indices  # argmax is slow in half precision
+        if self.temperature == 0:
+            return _greatest(self._penalized(logits, tokens))
         return self.probabilities(logits, tokens).cpu().multinomial(1, generator=self._chance)[:, 0]
+
+    def _penalized(self, logits: Tensor, tokens: list[list[int]]) -> Tensor:
+        if self.repetition_penalty == 1:
+            return logits
+        return penalize_repetition(logits.to(self._dtype), tokens, self.repetition_penalty)
+
+
+def _greatest(logits: Tensor) -> Tensor:
+    """Return where each row (B, V) is greatest: (B,)."""
+    greatest, chosen = logits.max(-1)  # argmax is slow in half precision
+    _check_choice(greatest)
+    return chosen
+
+
+def _check_choice(greatest: Tensor) -> None:
+    """Refuse a row whose greatest number is NaN or minus infinity."""
+    expected = "numbers, and in each row one above minus infinity"
+    expect(greatest.min().item() > -math.inf, "logits", expected, "NaN, or a row without")
 
 
 GREEDY = Sampler(temperature=0)
@@ -165,12 +216,13 @@ class Session:
 
     Args:
         model: a GPT, put in evaluation mode, or :class:`Conditioned`.
-        prompts: token ids, at least one in each.
+        prompts: token ids, at least one in each: lists, arrays or tensors (T,).
         max_new_tokens: how many will be appended at most; the cache gets room for them.
         use_cache: without it all tokens are computed at each step.
 
     Raises:
-        ValueError: if there is no prompt, or one is empty or longer than the context.
+        ValueError: if there is no prompt, one is empty, longer than the context or holds what is no
+            id of the model, or ``max_new_tokens`` is not a whole number, 0 or above.
     """
 
     def __init__(
@@ -181,16 +233,17 @@ class Session:
         use_cache: bool = True,
     ) -> None:
         context = model.config.context
-        expect(len(prompts) > 0, "prompts", "at least one", "none")
-        for prompt in prompts:
+        check_counts(max_new_tokens=max_new_tokens)
+        self.tokens = [_id_list("prompt", prompt, model.config.vocab_size) for prompt in prompts]
+        expect(len(self.tokens) > 0, "prompts", "at least one", "none")
+        for prompt in self.tokens:
             fine = 1 <= len(prompt) <= context
             expect(fine, "prompt", f"1 to context={context} tokens", len(prompt))
         if not isinstance(model, Conditioned):
             model.eval()
         self.model = model
-        self.tokens = [list(prompt) for prompt in prompts]
-        self._starts = [0] * len(prompts)  # where the part that the model sees begins
-        self._room = min(max(map(len, prompts)) + max_new_tokens, context)
+        self._starts = [0] * len(self.tokens)  # where the part that the model sees begins
+        self._room = min(max(map(len, self.tokens)) + max_new_tokens, context)
         self._use_cache = use_cache
         self._caches: list[KeyValueCache] | None = None
         self._mask: Tensor | None = None  # (B, S), false at padding
@@ -258,6 +311,8 @@ class _Text:
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
         self.tokenizer, self.stop = tokenizer, stop
+        self._begun = {text[:n] for text in stop for n in range(1, len(text))}
+        self._longest = max(map(len, self._begun), default=0)
         self.tokens: list[int] = []
         self.text, self.shown, self.done = "", 0, False
 
@@ -275,9 +330,8 @@ class _Text:
         ready = self.text
         if not (last or self.done):
             ready = ready.rstrip("\ufffd")  # the first bytes of a sign decode to this
-            longest = max((len(stop) - 1 for stop in self.stop), default=0)
-            for n in range(min(longest, len(ready)), 0, -1):
-                if any(stop.startswith(ready[-n:]) for stop in self.stop):
+            for n in range(min(self._longest, len(ready)), 0, -1):
+                if ready[-n:] in self._begun:
                     ready = ready[:-n]
                     break
         piece = ready[self.shown :]
@@ -285,10 +339,16 @@ class _Text:
         return piece
 
 
+def anew(choose: Choose) -> Choose:
+    """Return what chooses as it is before a text's first token, if it keeps anything of a text."""
+    return choose.anew() if hasattr(choose, "anew") else choose
+
+
 def _steps(
     session: Session, choose: Choose, max_new_tokens: int, add: Callable[[int, int], bool]
 ) -> Iterator[None]:
     """Go on token by token; ``add(row, token)`` says if the row goes on. Others are dropped."""
+    choose = anew(choose)
     rows = list(range(len(session.tokens)))
     for _ in range(max_new_tokens):
         chosen = choose(session.logits(), session.tokens).tolist()
@@ -319,20 +379,25 @@ def stream(
         tokenizer: has ``encode`` and ``decode``.
         prompt: text, or token ids (for special tokens).
         choose: a :class:`Sampler`, or any function of the logits (B, V) and the tokens so far of
-            each row that returns the next ids (B,), e.g. to allow only some.
+            each row that returns the next ids (B,), e.g. to allow only some. If it has a method
+            ``anew``, what that returns chooses: one that remembers a text forgets it there.
         max_new_tokens: where to end at the latest.
         stop: strings that end the text; they are left out.
         use_cache: see :class:`Session`.
 
-    Yields:
+    Returns:
         The new text in pieces, without the prompt.
 
     Raises:
-        ValueError: if the prompt is empty or too long, or a setting is out of its range.
+        ValueError: at once, if the prompt is empty or too long, or a setting is out of its range.
     """
     text = _Text(tokenizer, _stops(stop))
     session = Session(model, [_ids(tokenizer, prompt)], max_new_tokens, use_cache)
-    for _ in _steps(session, choose, max_new_tokens, lambda _, token: text.add(token)):
+    return _pieces(text, _steps(session, choose, max_new_tokens, lambda _, token: text.add(token)))
+
+
+def _pieces(text: _Text, steps: Iterator[None]) -> Iterator[str]:
+    for _ in steps:
         if piece := text.new():
             yield piece
     if piece := text.new(last=True):
@@ -372,12 +437,16 @@ def generate_batch(
     stop: str | Sequence[str] = (),
     use_cache: bool = True,
 ) -> list[str]:
-    """Go on with several prompts at once: the new text of each, as if it were alone.
+    """Go on with several prompts at once: the new text of each.
 
-    Args and errors are those of :func:`stream`. Rows that are done leave the batch.
+    The model gives each the probabilities that it would have alone; what is drawn from them differs
+    (see :class:`Sampler`). Args and errors are those of :func:`stream`. Rows that are done leave
+    the batch.
     """
-    texts = [_Text(tokenizer, _stops(stop)) for _ in prompts]
+    expect(not isinstance(prompts, str), "prompts", "a list of prompts", "one text")
+    stops = _stops(stop)
     session = Session(model, [_ids(tokenizer, p) for p in prompts], max_new_tokens, use_cache)
+    texts = [_Text(tokenizer, stops) for _ in session.tokens]
     for _ in _steps(session, choose, max_new_tokens, lambda row, token: texts[row].add(token)):
         pass
     return [text.text for text in texts]
@@ -406,19 +475,19 @@ def generate_tokens(
         The new ids of each row.
 
     Raises:
-        ValueError: as :class:`Session`.
+        ValueError: as :class:`Session`, or if a stop token is no id of the model.
     """
-    new: list[list[int]] = [[] for _ in prompts]
+    session = Session(model, prompts, max_new_tokens, use_cache)
+    stops = set(_id_list("stop_tokens", stop_tokens, model.config.vocab_size))
+    new: list[list[int]] = [[] for _ in session.tokens]
 
     def add(row: int, token: int) -> bool:
-        if token in stop_tokens:
+        if token in stops:
             return False
         new[row].append(token)
         return True
 
-    for _ in _steps(
-        Session(model, prompts, max_new_tokens, use_cache), choose, max_new_tokens, add
-    ):
+    for _ in _steps(session, choose, max_new_tokens, add):
         pass
     return new
 
@@ -451,28 +520,30 @@ def beam_search(
         n_beams: 1 is greedy decoding.
         max_new_tokens: where to end at the latest.
         stop_tokens: ids that end a hypothesis; they count for the score and are left out.
-        length_penalty: the power; 0 prefers short ones, above 1 long ones.
+        length_penalty: the power, from -10 to 10; 0 prefers short ones, above 1 long ones.
 
     Returns:
         For each prompt up to ``n_beams`` hypotheses, the best first.
 
     Raises:
-        ValueError: as :class:`Session`, or if a setting is out of its range.
+        ValueError: as :func:`generate_tokens`, or if a setting is out of its range.
     """
-    expect(n_beams >= 1, "n_beams", "at least 1", n_beams)
-    expect(max_new_tokens >= 1, "max_new_tokens", "at least 1", max_new_tokens)
+    check_sizes(n_beams=n_beams, max_new_tokens=max_new_tokens)
+    fine = isinstance(length_penalty, Real) and -10 <= length_penalty <= 10
+    expect(fine, "length_penalty", "a number from -10 to 10", length_penalty)
     session = Session(model, prompts, max_new_tokens)
-    running = [[Hypothesis(0.0, [])] for _ in prompts]  # with log-probabilities for scores
-    done: list[list[Hypothesis]] = [[] for _ in prompts]
+    stops_at = set(_id_list("stop_tokens", stop_tokens, model.config.vocab_size))
+    running = [[Hypothesis(0.0, [])] for _ in session.tokens]  # log-probabilities for scores
+    done: list[list[Hypothesis]] = [[] for _ in session.tokens]
     # So many candidates that n_beams are left even if all others stop.
-    width = n_beams * (1 + max(1, len(stop_tokens)))
+    width = n_beams * (1 + max(1, len(stops_at)))
     for step in range(1, max_new_tokens + 1):
         log_probabilities = session.logits().float().log_softmax(-1).cpu()  # (rows, V)
         rows, first = [], 0
         for i, beams in enumerate(running):
             mine, going = log_probabilities[first : first + len(beams)], []
             for rank, (score, beam, token) in enumerate(_candidates(beams, mine, width)):
-                stops, tokens = token in stop_tokens, beams[beam].tokens
+                stops, tokens = token in stops_at, beams[beam].tokens
                 if stops or step == max_new_tokens:
                     if rank < n_beams:
                         tokens = tokens if stops else [*tokens, token]
@@ -501,6 +572,7 @@ def _candidates(
         return
     totals = log_probabilities + torch.tensor([[beam.score] for beam in beams])  # (beams, V)
     scores, places = totals.flatten().topk(min(count, totals.numel()))
+    _check_choice(scores[0])
     for score, place in zip(scores.tolist(), places.tolist(), strict=True):
         yield score, *divmod(place, totals.shape[1])
 
@@ -509,7 +581,18 @@ def _ids(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> Sequence[int]:
     return tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
 
 
-def _stops(stop: str | Sequence[str]) -> Sequence[str]:
-    stops = [stop] if isinstance(stop, str) else stop
-    expect(all(stops), "stop", "strings that are not empty", stops)
+def _id_list(argument: str, ids: Sequence[int] | Tensor, size: int) -> list[int]:
+    """Return ids, whatever holds them, as Python's whole numbers; refuse those not below size."""
+    ids = ids.tolist() if hasattr(ids, "tolist") else ids
+    expect(isinstance(ids, Iterable), argument, "a list of ids", repr(ids))
+    ids = [i.item() if isinstance(i, Tensor) else i for i in ids]
+    check_ids(argument, ids, size)
+    return [int(i) for i in ids]
+
+
+def _stops(stop: str | Sequence[str]) -> list[str]:
+    single = isinstance(stop, str) or not isinstance(stop, Iterable)
+    stops = [stop] if single else list(stop)
+    fine = all(isinstance(each, str) and each for each in stops)
+    expect(fine, "stop", "strings that are not empty", stops)
     return stops

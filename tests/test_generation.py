@@ -1,8 +1,10 @@
 """Generation against Transformers' on the same weights, its laws, and a scripted model."""
 
 import math
+from itertools import islice
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -139,18 +141,104 @@ def test_seed_repeats_the_text_and_another_gives_another():
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("setting", "wrong"),
     [
-        ({"temperature": -1}, "temperature: expected 0 or above, got -1"),
-        ({"top_k": 0}, "top_k: expected at least 1, got 0"),
-        ({"top_p": 0.0}, "top_p: expected above 0, at most 1, got 0.0"),
-        ({"top_p": 1.1}, "top_p: expected above 0, at most 1, got 1.1"),
-        ({"repetition_penalty": 0}, "repetition_penalty: expected a number above 0, got 0"),
+        ("temperature", [-1, math.inf, math.nan, True, "1", None]),
+        ("top_k", [0, -1, 2.0, True, math.nan]),
+        ("top_p", [0.0, -0.1, 1.1, math.nan, True]),
+        ("repetition_penalty", [0, -1, math.inf, math.nan, True]),
+        ("seed", [-1, 0.5, True, 2**63]),
     ],
 )
-def test_settings_out_of_range_are_named(settings, message):
-    with pytest.raises(ValueError, match=message):
-        Sampler(**settings)
+def test_settings_out_of_range_are_named(setting, wrong):
+    for value in wrong:
+        with pytest.raises(ValueError, match=f"^{setting}: expected .*, got "):
+            Sampler(**{setting: value})
+
+
+# Two are equal and greatest, one is hidden; 2 and 0 occurred before.
+EXTREME = torch.tensor([[1.0, 3.0, 3.0, -2.0, -math.inf]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"temperature": 1e-38}, [0, 0.5, 0.5, 0, 0]),
+        ({"temperature": 5e-324}, [0, 0.5, 0.5, 0, 0]),
+        ({"temperature": 1e38}, [0.25, 0.25, 0.25, 0.25, 0]),
+        ({"top_p": 1e-38}, None),
+        ({"top_p": 1.0, "top_k": 10**9}, EXTREME.softmax(-1)[0].tolist()),
+        ({"repetition_penalty": 1e38}, None),
+        ({"repetition_penalty": 1e-38}, [0, 0, 1, 0, 0]),
+        ({"repetition_penalty": 1e38, "temperature": 1e-38}, [0, 1, 0, 0, 0]),
+        ({"repetition_penalty": 1e38, "temperature": 0}, [0, 1, 0, 0, 0]),
+    ],
+)
+def test_extreme_settings_give_the_limit(settings, wanted):
+    sampler = Sampler(**settings)
+    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        got = sampler.probabilities(EXTREME.to(dtype), [[2, 0]])[0]
+        assert got.dtype == torch.float32
+        assert got.sum().item() == pytest.approx(1)
+        assert got[4] == 0
+        if wanted is not None:
+            assert got.tolist() == pytest.approx(wanted, abs=1e-3)
+        assert 0 <= sampler(EXTREME.to(dtype), [[2, 0]]).item() < 4
+    alone = Sampler(top_p=1e-38).probabilities(EXTREME, [[]])
+    assert (alone > 0).sum() == 1
+    penalized = Sampler(repetition_penalty=1e38).probabilities(EXTREME, [[2, 0]])[0]
+    assert penalized.tolist() == pytest.approx(
+        torch.tensor([0.0, 3.0, 0.0, -2.0, -math.inf]).softmax(-1).tolist(), abs=1e-6
+    )
+
+
+def test_all_equal_logits_give_equal_chances():
+    for settings in ({}, {"temperature": 1e-30}, {"top_k": 2}, {"top_p": 1.0}):
+        got = Sampler(**settings).probabilities(torch.full((1, 4), 7.0), [[]])
+        assert got.tolist() == [[0.25] * 4]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"temperature": 0}, {"temperature": 1e-38}, {"repetition_penalty": 2.0}]
+)
+@pytest.mark.parametrize("row", [[-math.inf] * 3, [math.nan, 1.0, 2.0], [1.0, 2.0, math.nan]])
+def test_logits_that_leave_no_choice_are_refused(settings, row):
+    logits = torch.tensor([[1.0, 2.0, 3.0], row])
+    with pytest.raises(ValueError, match=r"^logits: expected numbers, and in each row one above"):
+        Sampler(**settings)(logits, [[0], [0]])
+
+
+def test_top_p_of_half_precision_sums_in_full():
+    logits = torch.zeros(1, 5000, dtype=torch.bfloat16)  # the sum of 1/5000 stops growing soon
+    assert (keep_top_p(logits, 0.5) > -math.inf).sum().item() == pytest.approx(2500, abs=2)
+
+
+def test_penalty_takes_ids_in_any_form_and_refuses_those_that_are_none():
+    logits = random_logits(rows=2)
+    wanted = penalize_repetition(logits, [[1, 49], [0, 3]], 2.0)
+    for kind in (torch.uint8, torch.int16, torch.int32):
+        ids = torch.tensor([[1, 49], [0, 3]], dtype=kind)
+        assert torch.equal(penalize_repetition(logits, ids, 2.0), wanted)
+        assert torch.equal(penalize_repetition(logits, list(ids.numpy()), 2.0), wanted)
+    for ids in ([[-1], [0]], [[50], [0]]):
+        with pytest.raises(ValueError, match="tokens: expected whole numbers from 0 to 49"):
+            penalize_repetition(logits, ids, 2.0)
+    for penalty in (0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="penalty: expected a number above 0"):
+            penalize_repetition(logits, [[], []], penalty)
+    for k in (0, 1.5):
+        with pytest.raises(ValueError, match="k: expected a whole number above 0"):
+            keep_top_k(logits, k)
+    for p in (0, 1.5):
+        with pytest.raises(ValueError, match="p: expected a "):
+            keep_top_p(logits, p)
+
+
+def test_draws_of_two_texts_go_on_and_begin_again_when_made_anew():
+    model, twice = small_gpt(), Sampler(seed=3)
+    first, second = (generate_tokens(model, PROMPTS, twice, max_new_tokens=9) for _ in range(2))
+    assert first != second
+    assert first == generate_tokens(model, PROMPTS, Sampler(seed=3), max_new_tokens=9)
 
 
 # Against Transformers' generate
@@ -294,6 +382,88 @@ def test_model_in_training_generates_without_dropout():
 def test_half_precision_works():
     (new,) = generate_tokens(small_gpt().bfloat16(), PROMPTS[:1], Sampler(0.9, top_p=0.9))
     assert len(new) == 100
+
+
+# Ids and settings in all forms
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        tuple,
+        lambda ids: np.array(ids, dtype=np.int8),
+        lambda ids: np.array(ids, dtype=np.uint16),
+        lambda ids: torch.tensor(ids, dtype=torch.uint8),
+        lambda ids: torch.tensor(ids, dtype=torch.int16),
+        lambda ids: torch.tensor(ids),
+        lambda ids: list(torch.tensor(ids)),
+        lambda ids: [np.int32(i) for i in ids],
+    ],
+)
+def test_ids_in_any_form_give_the_same_tokens(make):
+    model = small_gpt(vocab_size=120, ngrams=3)
+    prompts = [[100, 1, 90], [5, 119]]
+    stop = generate_tokens(model, prompts, VARIED, max_new_tokens=8)[0][5]
+    wanted = generate_tokens(model, prompts, VARIED, max_new_tokens=8, stop_tokens=[stop])
+    assert len(wanted[0]) == 5
+    others = [make(prompt) for prompt in prompts]
+    settings = {"max_new_tokens": 8, "stop_tokens": make([stop])}
+    assert generate_tokens(model, others, VARIED, **settings) == wanted
+    plain = beam_search(model, prompts, 2, max_new_tokens=8, stop_tokens=[stop])
+    assert beam_search(model, others, 2, **settings) == plain
+    assert all(type(i) is int for row in plain for beam in row for i in beam.tokens)
+    tokenizer = CharacterTokenizer("".join(map(chr, range(120))))
+    text = generate(model, tokenizer, prompts[0], VARIED, max_new_tokens=8)
+    assert generate(model, tokenizer, others[0], VARIED, max_new_tokens=8) == text
+
+
+def test_prompts_of_one_tensor_are_its_rows():
+    model, prompts = small_gpt(), [[1, 2], [3, 4]]
+    wanted = generate_tokens(model, prompts, max_new_tokens=4)
+    assert generate_tokens(model, torch.tensor(prompts), max_new_tokens=4) == wanted
+    assert generate_tokens(model, np.array(prompts), max_new_tokens=4) == wanted
+
+
+@pytest.mark.parametrize(
+    "prompt", [[17], [-1], [1.0], [True], "ab", 3, torch.tensor([[1, 2]]), torch.tensor([0.5])]
+)
+def test_prompts_that_hold_no_ids_are_refused(prompt):
+    for run in (generate_tokens, lambda *args: beam_search(*args, 2)):
+        with pytest.raises(ValueError, match=r"^prompt: expected "):
+            run(small_gpt(), [[1], prompt])
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ("max_new_tokens", [-1, 2.0, True, None]),
+        ("stop_tokens", [[-1], [17], [0.0], 3, None]),
+        ("n_beams", [0, 1.0, True]),
+        ("length_penalty", [math.nan, math.inf, -11, 11, "1"]),
+    ],
+)
+def test_numbers_out_of_range_are_refused_by_name(settings, wrong):
+    for value in wrong:
+        with pytest.raises(ValueError, match=f"^{settings}: expected .*, got "):
+            beam_search(small_gpt(), PROMPTS, **{"n_beams": 2, settings: value})
+        if settings in ("max_new_tokens", "stop_tokens"):
+            with pytest.raises(ValueError, match=f"^{settings}: expected .*, got "):
+                generate_tokens(small_gpt(), PROMPTS, **{settings: value})
+
+
+@pytest.mark.parametrize("length_penalty", [-10, 10])
+def test_length_penalties_at_the_ends_of_their_range_give_numbers(length_penalty):
+    found = beam_search(small_gpt(), PROMPTS, 3, length_penalty=length_penalty)
+    assert all(math.isfinite(h.score) for row in found for h in row)
+
+
+def test_model_that_gives_no_numbers_is_refused():
+    model = small_gpt()
+    with torch.no_grad():
+        model.norm.weight.fill_(math.nan)
+    for run in (generate_tokens, lambda *args: beam_search(*args, 2)):
+        with pytest.raises(ValueError, match=r"^logits: expected numbers"):
+            run(model, PROMPTS)
 
 
 # Encoder and decoder
@@ -469,6 +639,51 @@ def test_bad_input_is_named():
         generate_batch(model, tokenizer, [])
     with pytest.raises(ValueError, match="stop: expected strings that are not empty"):
         generate(model, tokenizer, "a", stop=["b", ""])
-    with pytest.raises(ValueError, match="n_beams: expected at least 1, got 0"):
-        beam_search(model, PROMPTS, 0)
+    for stop in (b"b", None, [3], 3):
+        with pytest.raises(ValueError, match="stop: expected strings that are not empty"):
+            generate(model, tokenizer, "a", stop=stop)
+    with pytest.raises(ValueError, match="prompts: expected a list of prompts, got one text"):
+        generate_batch(model, tokenizer, "abc")
     assert generate(model, tokenizer, "a", max_new_tokens=0) == ""
+
+
+def test_stream_refuses_at_once():
+    model, tokenizer = small_gpt(), CharacterTokenizer("abcdefghijklmnopq")
+    with pytest.raises(ValueError, match="max_new_tokens: expected a whole number"):
+        stream(model, tokenizer, "a", max_new_tokens=-1)  # before the first piece is asked for
+
+
+def test_stop_strings_may_come_from_an_iterator():
+    model, tokenizer = small_gpt(positions="rope"), CharacterTokenizer("abcdefghijklmnopq")
+    texts = generate_batch(model, tokenizer, ["ab", "qqqq"], VARIED)
+    stops = [text[4] for text in texts]
+    wanted = generate_batch(model, tokenizer, ["ab", "qqqq"], VARIED, stop=stops)
+    assert max(map(len, wanted)) <= 4
+    assert generate_batch(model, tokenizer, ["ab", "qqqq"], VARIED, stop=iter(stops)) == wanted
+
+
+class Counter:
+    """Chooses 0, 1, 2, …, from 0 again in each text."""
+
+    def __init__(self):
+        self.next = 0
+
+    def anew(self):
+        return Counter()
+
+    def __call__(self, logits, tokens):
+        self.next += 1
+        return torch.tensor([self.next - 1] * len(tokens))
+
+
+def test_what_is_kept_of_a_text_is_made_anew_for_each():
+    model, tokenizer = small_gpt(), CharacterTokenizer("abcdefghijklmnopq")
+    choose = Counter()
+    broken_off = stream(model, tokenizer, "a", choose)
+    assert "".join(islice(broken_off, 3)) == "abc"
+    beside = stream(model, tokenizer, "a", choose, max_new_tokens=4)
+    assert next(beside) == "a"
+    assert generate(model, tokenizer, "a", choose, max_new_tokens=4) == "abcd"
+    assert generate_batch(model, tokenizer, ["a", "b"], choose, max_new_tokens=4) == ["abcd"] * 2
+    assert "".join(beside) == "bcd"
+    assert "".join(islice(broken_off, 2)) == "de"
