@@ -8,14 +8,15 @@ that is met: first what depends on the top of its stack alone, as in Dong et al.
 import json
 import math
 from collections.abc import Collection
+from copy import copy
 from functools import lru_cache
 from types import UnionType
 
 import torch
 from torch import Tensor
 
-from course_lib.checks import expect
-from course_lib.generation import GREEDY, Choose
+from course_lib.checks import check_ids, check_sizes, expect
+from course_lib.generation import GREEDY, Choose, anew
 from course_lib.tokenizer import BPETokenizer
 
 State = tuple[str, ...]  # goals: what stands to be read, the next one last
@@ -137,7 +138,7 @@ class JSONGrammar:
 
     def accepts(self, text: str) -> bool:
         """Return whether a text is valid."""
-        state = self.read(self.start, text.encode())
+        state = self.read(self.start, text.encode(errors="surrogatepass"))
         return state is not None and self.complete(state)
 
     def _goal(self, schema: object) -> str:
@@ -214,8 +215,9 @@ class JSONChooser:
 
     Give it as ``choose`` to the functions of :mod:`course_lib.generation`, with the same
     ``max_new_tokens``, and the end token (or its text) where these stop. Any number of rows can be
-    generated at once. Python's ``json`` refuses what is nested about a thousand deep, and whole
-    numbers of more than 4,300 digits, so don't ask for as many tokens.
+    generated at once, and texts after or beside each other. Python's ``json`` refuses what is
+    nested about a thousand deep, and whole numbers of more than 4,300 digits, so don't ask for as
+    many tokens.
 
     Args:
         tokenizer: the model's.
@@ -225,7 +227,8 @@ class JSONChooser:
         choose: chooses among the tokens that are left.
 
     Raises:
-        ValueError: if the schema can't be, or ``max_new_tokens`` is too small for it.
+        ValueError: if the schema can't be, ``max_new_tokens`` is too small for it, or ``end`` is no
+            id of the tokenizer.
     """
 
     def __init__(
@@ -236,6 +239,8 @@ class JSONChooser:
         schema: object = object,
         choose: Choose = GREEDY,
     ) -> None:
+        check_ids("end", [end], tokenizer.vocab_size)
+        check_sizes(max_new_tokens=max_new_tokens)
         self.grammar = JSONGrammar(schema)
         self.end, self.choose = end, choose
         self.max_new_tokens = max_new_tokens
@@ -260,14 +265,24 @@ class JSONChooser:
         Args:
             logits: (B, V).
             tokens: the ids so far of each row. A row that doesn't go on from one of the last call
-                is taken for a prompt.
+                is taken for a prompt; :meth:`anew` forgets that call.
 
         Raises:
-            ValueError: if a row holds a token that was not allowed, or went on behind its end.
+            ValueError: if a row holds a token that was not allowed, or went on behind its end; or
+                if the logits are not those of the tokenizer's vocabulary.
         """
-        self._rows = {tuple(row): self._after(tuple(row)) for row in tokens}
-        allowed = torch.stack([self.allowed(*self._rows[tuple(row)]) for row in tokens])
+        size = self.vocab_size
+        expect(logits.shape[-1] == size, "logits", f"shape (B, {size})", tuple(logits.shape))
+        rows = [tuple(row.tolist() if hasattr(row, "tolist") else row) for row in tokens]
+        self._rows = {row: self._after(row) for row in rows}
+        allowed = torch.stack([self.allowed(*self._rows[row]) for row in rows])
         return self.choose(logits.masked_fill(~allowed.to(logits.device), -math.inf), tokens)
+
+    def anew(self) -> "JSONChooser":
+        """Return the same without what it remembers of a text; each generation begins with it."""
+        new = copy(self)
+        new._rows, new.choose = {}, anew(self.choose)
+        return new
 
     def allowed(self, state: State, left: int) -> Tensor:
         """Return booleans (V,): after which tokens the text can be completed.

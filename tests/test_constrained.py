@@ -8,7 +8,7 @@ import torch
 
 from course_lib import data
 from course_lib.constrained import JSONChooser, JSONGrammar
-from course_lib.generation import Sampler, generate, generate_tokens
+from course_lib.generation import Sampler, generate, generate_batch, generate_tokens, stream
 from course_lib.model import GPT, GPTConfig
 from course_lib.pretrained import END_OF_TURN, GGUFFile, _smollm2_tokenizer
 from course_lib.tokenizer import BPETokenizer
@@ -265,6 +265,63 @@ def test_a_model_s_rows_of_several_lengths_parse(small):
     chooser = JSONChooser(small, end, 40, ("a",))
     with pytest.raises(ValueError, match="expected a valid text that stops at its end token"):
         generate(model, small, "x", chooser, max_new_tokens=40)
+
+
+def test_one_chooser_serves_any_number_of_texts(small):
+    torch.manual_seed(0)
+    model = GPT(GPTConfig.modern(small.vocab_size, d_model=32, context=200))
+    end = small.special_tokens["<|end|>"]
+    settings = {"max_new_tokens": 12, "stop": "<|end|>"}
+
+    def new():
+        return JSONChooser(small, end, 12, {"a": bool}, Sampler(temperature=0))
+
+    prompts = [[5, 6, 7], [5, 6, 7, 8], [5, 6, 7, 8, 9], [5]]  # each goes on from one before
+    wanted = [generate(model, small, prompt, new(), **settings) for prompt in prompts]
+    assert all(map(parses, wanted))
+    one = new()
+    assert [generate(model, small, prompt, one, **settings) for prompt in prompts] == wanted
+    begun = one.anew()
+    begun(torch.zeros(1, small.vocab_size), [prompts[0]])  # called by hand: it remembers the row
+    assert generate(model, small, prompts[1], begun, **settings) == wanted[1]
+    broken_off = stream(model, small, prompts[0], one, **settings)
+    first = next(broken_off)
+    assert generate_batch(model, small, prompts, one, **settings) == wanted
+    assert first + "".join(broken_off) == wanted[0]
+
+
+def test_rows_may_be_tensors_or_arrays(small):
+    end, logits = small.special_tokens["<|end|>"], torch.zeros(1, small.vocab_size)
+    begin = small.encode('{"a": ')
+    wanted = []
+    for make in (list, torch.tensor, lambda row: torch.tensor(row).short().numpy()):
+        chooser, row = JSONChooser(small, end, 30, {"a": bool}), [7]
+        for token in begin:
+            chooser(logits, [make(row)])
+            row = [*row, token]
+        wanted.append(chooser(logits, [make(row)]).item())
+    assert wanted[0] == wanted[1] == wanted[2]
+    assert small.decode(wanted[:1])[:1] in ("t", "f")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [({"end": -1}, "end"), ({"end": 420}, "end"), ({"end": True}, "end"), ({"end": None}, "end")]
+    + [({"max_new_tokens": wrong}, "max_new_tokens") for wrong in (0, -3, 9.5, True, None)],
+)
+def test_numbers_out_of_range_are_refused_by_name(small, changes, name):
+    with pytest.raises(ValueError, match=f"^{name}: expected "):
+        JSONChooser(small, **{"end": 3, "max_new_tokens": 9, **changes})
+
+
+def test_logits_of_another_vocabulary_are_refused(small):
+    chooser = JSONChooser(small, small.special_tokens["<|end|>"], 9)
+    with pytest.raises(ValueError, match=r"^logits: expected shape \(B, \d+\), got \(1, 512\)"):
+        chooser(torch.zeros(1, 512), [[1]])
+
+
+def test_half_of_a_surrogate_pair_is_no_json():
+    assert not JSONGrammar().accepts('"\ud800"')
 
 
 def test_smollm2_s_special_tokens_are_no_text(smollm2, real):
