@@ -22,9 +22,10 @@ from IPython.display import display
 from torch import Tensor
 
 from course_lib import data, text
+from course_lib.checks import check_counts, check_sizes, expect
 from course_lib.generation import GREEDY, Choose, Sampler, stream
 from course_lib.model import GPT
-from course_lib.pretrained import END_OF_TURN, SYSTEM_PROMPT, encode_chat, load_smollm2
+from course_lib.pretrained import SYSTEM_PROMPT, encode_chat, load_smollm2
 from course_lib.tokenizer import BPETokenizer
 from course_lib.training import IGNORE, Batches
 from course_lib.translation import pad
@@ -86,6 +87,8 @@ def training_row(
         Inputs (T,) and targets (T,), one token further. Targets that the assistant doesn't write
         are ``IGNORE``; the sign that ends its turn is one that it writes.
     """
+    if messages and messages[0]["role"] != "system":  # as encode_chat does
+        messages = [{"role": "system", "content": SYSTEM_PROMPT}, *messages]
     ids = encode_chat(tokenizer, messages, add_generation_prompt=False)
     targets = [IGNORE] * len(ids)
     for i, message in enumerate(messages):
@@ -111,12 +114,18 @@ def chat_batches(
     Returns:
         A function of the step that gives inputs (B, T) and targets (B, T), ``IGNORE`` where
         nothing is to be learned; and the number of batches in an epoch.
+
+    Raises:
+        ValueError: if no exchange is left, or the size or the seed is out of its range.
     """
+    check_sizes(batch_size=batch_size)
+    check_counts(seed=seed)
     rows = [
         training_row(tokenizer, exchange.messages())
         for exchange in exchanges
         if len(tokenizer.encode(exchange.answer)) <= MAX_ANSWER
     ]
+    expect(len(rows) > 0, "exchanges", f"one whose answer has at most {MAX_ANSWER} tokens", "none")
     lengths = torch.tensor([len(inputs) for inputs, _ in rows])
     per_epoch = -(-len(rows) // batch_size)
 
@@ -138,7 +147,9 @@ def chat_batches(
 
 
 def answer_loss(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean loss in nats over the targets that count; logits are made for them alone.
+    """Return the mean loss in nats over the targets that count, 0 if none does.
+
+    Logits are made for them alone.
 
     Args:
         model: gives states (B, T, d_model).
@@ -147,7 +158,7 @@ def answer_loss(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:
     """
     counts = targets != IGNORE  # (B, T)
     logits = model.logits(model.states(inputs)[counts])  # (N, V)
-    return F.cross_entropy(logits, targets[counts])
+    return F.cross_entropy(logits, targets[counts].long()) if len(logits) else logits.sum()
 
 
 # Talking
@@ -164,8 +175,9 @@ def trim(tokenizer: BPETokenizer, messages: Sequence[Message], window: int) -> l
         window: tokens that the model may read, those that begin its answer included.
 
     Raises:
-        ValueError: if what must stay doesn't fit.
+        ValueError: if what must stay doesn't fit, or the window is not a whole number above 0.
     """
+    check_sizes(window=window)
     system = [message for message in messages[:1] if message["role"] == "system"]
     turns = list(messages[len(system) :])
     while (length := len(encode_chat(tokenizer, [*system, *turns]))) > window:
@@ -196,7 +208,8 @@ class Chat:
         forgotten: how many of them, from the first, the last answer was made without.
 
     Raises:
-        ValueError: if the window is larger than the model's context, or not larger than an answer.
+        ValueError: if the window is larger than the model's context, or not larger than an answer;
+            or if the system prompt has a special token.
     """
 
     def __init__(
@@ -209,14 +222,15 @@ class Chat:
         window: int = 1024,
         max_new_tokens: int = 200,
     ) -> None:
-        if not max_new_tokens < window <= model.config.context:
-            raise ValueError(
-                f"window: expected more than max_new_tokens={max_new_tokens}, at most the model's "
-                f"context={model.config.context}, got {window}"
-            )
+        check_sizes(window=window, max_new_tokens=max_new_tokens)
+        context = model.config.context
+        fine = f"more than max_new_tokens={max_new_tokens}, at most the model's context={context}"
+        expect(max_new_tokens < window <= context, "window", fine, window)
         self.model, self.tokenizer, self.choose = model, tokenizer, choose
         self.system: Message = {"role": "system", "content": system}
+        encode_chat(tokenizer, [self.system])  # refuses what it can't write
         self.window, self.max_new_tokens = window, max_new_tokens
+        self._stopping = threading.Event()  # of the newest answer: each has its own
         self.clear()
 
     def clear(self) -> None:
@@ -227,12 +241,13 @@ class Chat:
 
     def stop(self) -> None:
         """End the answer that is being written; what there is of it stays."""
-        self._stopping = True
+        self._stopping.set()
 
     def send(self, text: str) -> Iterator[str]:
         """Say something, and return the answer piece by piece as the model writes it.
 
-        If the model fails, the conversation is as it was before.
+        The answer ends at the first special token, or text that reads like one. If the model fails,
+        the conversation is as it was before. An answer that is still being written ends.
 
         Args:
             text: the user's message.
@@ -242,18 +257,26 @@ class Chat:
                 token.
         """
         said = [{"role": "user", "content": text.strip()}, {"role": "assistant", "content": ""}]
-        if not said[0]["content"]:
-            raise ValueError("message: expected some text, got none")
+        expect(said[0]["content"] != "", "message", "some text", "none")
         all_messages = [self.system, *self.messages, said[0]]
         seen = trim(self.tokenizer, all_messages, self.window - self.max_new_tokens)
         prompt = encode_chat(self.tokenizer, seen)
-        self.forgotten, self._stopping = len(all_messages) - len(seen), False
+        self.stop()
+        self._stopping, forgotten = threading.Event(), self.forgotten
+        self.forgotten = len(all_messages) - len(seen)
         self.messages += said
-        return self._answer(prompt, self.messages, said[1])
+        return self._answer(prompt, said, self.messages, forgotten, self._stopping)
 
     def _answer(
-        self, prompt: list[int], messages: list[dict[str, str]], answer: dict[str, str]
+        self,
+        prompt: list[int],
+        said: list[dict[str, str]],
+        messages: list[dict[str, str]],
+        forgotten: int,
+        stopping: threading.Event,
     ) -> Iterator[str]:
+        if stopping.is_set():
+            return
         try:
             for piece in stream(
                 self.model,
@@ -261,14 +284,16 @@ class Chat:
                 prompt,
                 self.choose,
                 max_new_tokens=self.max_new_tokens,
-                stop=END_OF_TURN,
+                stop=list(self.tokenizer.special_tokens),  # none can be read in a later turn
             ):
-                answer["content"] += piece
+                said[1]["content"] += piece
                 yield piece
-                if self._stopping:
+                if stopping.is_set():
                     return
         except Exception:
-            del messages[-2:]
+            messages[:] = [each for each in messages if not any(each is mine for mine in said)]
+            if messages is self.messages:
+                self.forgotten = forgotten
             raise
 
 

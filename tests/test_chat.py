@@ -15,7 +15,8 @@ from course_lib.pretrained import END_OF_TURN, START_OF_TURN, encode_chat
 from course_lib.tokenizer import BPETokenizer
 from course_lib.training import IGNORE, next_token_loss
 
-TOKENIZER = BPETokenizer([], [START_OF_TURN, END_OF_TURN])
+END_OF_TEXT = "<|endoftext|>"
+TOKENIZER = BPETokenizer([], [START_OF_TURN, END_OF_TURN, END_OF_TEXT])
 END = TOKENIZER.special_tokens[END_OF_TURN]
 TURNS = [
     {"role": "system", "content": "Be kind."},
@@ -35,7 +36,8 @@ class Script:
     """Chooses tokens of the answers in turn; stops at "!" until it may go on, fails at "#"."""
 
     def __init__(self, *answers):
-        self.tokens = [t for answer in answers for t in (*TOKENIZER.encode(answer), END)]
+        special = TOKENIZER.special_tokens
+        self.tokens = [t for answer in answers for t in (*TOKENIZER.encode(answer, special), END)]
         self.prompts: list[str] = []
         self.at_mark, self.go_on = threading.Event(), threading.Event()
 
@@ -73,6 +75,37 @@ class TestTraining:
 
     def test_a_conversation_without_an_answer_has_no_target(self):
         assert set(chat.training_row(TOKENIZER, TURNS[:2])[1]) == {IGNORE}
+
+    def test_a_conversation_may_begin_with_the_assistant(self):
+        inputs, targets = chat.training_row(TOKENIZER, TURNS[2:4])
+        assert inputs == encode_chat(TOKENIZER, TURNS[2:4], add_generation_prompt=False)[:-1]
+        counted = [target for target in targets if target != IGNORE]
+        assert TOKENIZER.decode(counted) == f"Hello{END_OF_TURN}"
+
+    def test_batches_that_can_t_be_are_refused(self):
+        exchanges = [Exchange("q", "a" * 3, "t"), Exchange("q", "a" * 99, "t")]
+        _, per_epoch = chat.chat_batches(TOKENIZER, exchanges, 8)
+        assert per_epoch == 1, "fewer than a batch are a small one"
+        for none in (exchanges[1:], []):
+            with pytest.raises(
+                ValueError, match="exchanges: expected one whose answer has at most"
+            ):
+                chat.chat_batches(TOKENIZER, none, 8)
+        for size in (0, -1, 2.0, True):
+            with pytest.raises(ValueError, match="batch_size: expected a whole number above 0"):
+                chat.chat_batches(TOKENIZER, exchanges, size)
+        with pytest.raises(ValueError, match="seed: expected a whole number"):
+            chat.chat_batches(TOKENIZER, exchanges, 8, seed=0.5)
+
+    def test_loss_of_nothing_is_zero_and_of_narrow_ids_the_same(self):
+        model = small_model()
+        inputs, targets = chat.chat_batches(TOKENIZER, [Exchange("who?", "I.", "t")], 2)[0](0)
+        wanted = chat.answer_loss(model, inputs, targets)
+        assert chat.answer_loss(model, inputs.int(), targets.int()) == wanted
+        nothing = chat.answer_loss(model, inputs, torch.full_like(targets, IGNORE))
+        nothing.backward()
+        assert nothing == 0
+        assert all(p.grad is None or not p.grad.any() for p in model.parameters())
 
     def test_an_epoch_of_batches_has_each_short_exchange_once(self):
         exchanges = [Exchange(f"q{i}", "a" * i, "topic") for i in range(1, 60)]
@@ -164,6 +197,71 @@ class TestChat:
         assert list(pieces) == []
         assert talk.messages[-1] == {"role": "assistant", "content": "H"}
 
+    @pytest.mark.parametrize("sign", [END_OF_TEXT, START_OF_TURN, END_OF_TURN])
+    @pytest.mark.parametrize("as_text", [False, True])
+    def test_any_special_token_ends_the_answer_and_the_next_turn_works(self, sign, as_text):
+        talk, script = new_chat(f"Yes{sign}No", "Well", "Good")
+        if as_text:  # the same signs in plain tokens
+            script.tokens[3:4] = [TOKENIZER.vocab[bytes([byte])] for byte in sign.encode()]
+        assert "".join(talk.send("Hi")) == "Yes"
+        del script.tokens[:3]  # what would have come behind it
+        assert "".join(talk.send("And?")) == "Well"
+        assert "".join(talk.send("So?")) == "Good"
+        assert [m["content"] for m in talk.messages] == ["Hi", "Yes", "And?", "Well", "So?", "Good"]
+
+    @pytest.mark.parametrize(
+        "answer",
+        ["", " \n", "a" * 49 + "é", "a" * 48 + "🙂", "<|im_", "\ufffd", "\x00", f"{END_OF_TEXT}"],
+    )
+    def test_whatever_was_answered_the_next_turn_works(self, answer):
+        talk, script = new_chat(answer)  # 50 tokens: the last two are cut inside a character
+        first = "".join(talk.send("Hi"))
+        assert talk.messages[1]["content"] == first
+        script.tokens = [*TOKENIZER.encode("Well"), END]
+        assert "".join(talk.send("And?")) == "Well"
+        assert len(talk.messages) == 4
+
+    def test_an_answer_that_was_left_alone_ends_when_the_next_is_asked_for(self):
+        talk, script = new_chat("One", "Two")
+        first = talk.send("a")
+        assert next(first) == "O"
+        script.tokens = [*TOKENIZER.encode("Two"), END]
+        second = talk.send("b")
+        assert next(second) == "T"
+        assert list(first) == []
+        assert "".join(second) == "wo"
+        assert [m["content"] for m in talk.messages] == ["a", "O", "b", "Two"]
+        unheard = talk.send("c")
+        script.tokens = [*TOKENIZER.encode("Four"), END]
+        assert "".join(talk.send("d")) == "Four"
+        assert list(unheard) == []
+        assert [m["content"] for m in talk.messages[4:]] == ["c", "", "d", "Four"]
+
+    def test_a_failure_takes_back_its_own_turn_only(self):
+        talk, script = new_chat("One.", "Two.", "Three.#", window=145)
+        for text in ("first", "second"):
+            list(talk.send(text))
+        before, forgotten = [dict(message) for message in talk.messages], talk.forgotten
+        failing = talk.send("third")
+        assert talk.forgotten != forgotten
+        with pytest.raises(RuntimeError, match="no more memory"):
+            list(failing)
+        assert talk.messages == before
+        assert talk.forgotten == forgotten
+        script.tokens = [*TOKENIZER.encode("Well"), END]
+        assert "".join(talk.send("fourth")) == "Well"
+
+    def test_a_refused_message_leaves_everything(self):
+        talk, _ = new_chat("Hello", "Well")
+        pieces = talk.send("Hi")
+        next(pieces)
+        for text in ("", "x" * 900, *TOKENIZER.special_tokens, "\ud800"):
+            with pytest.raises(ValueError, match=r"message|special|surrogates"):
+                talk.send(text)
+        assert "".join(pieces) == "ello", "the answer that is being written goes on"
+        assert len(talk.messages) == 2
+        assert "".join(talk.send("And?")) == "Well"
+
     def test_a_failing_model_leaves_the_conversation_as_it_was(self):
         talk, _ = new_chat("Hello", "We#")
         list(talk.send("Hi"))
@@ -198,6 +296,19 @@ class TestChat:
     def test_a_window_that_can_t_be_is_refused(self, window):
         with pytest.raises(ValueError, match=f"window: expected more than .*, got {window}"):
             new_chat(window=window)
+
+    @pytest.mark.parametrize("name", ["window", "max_new_tokens"])
+    @pytest.mark.parametrize("wrong", [0, -1, 60.0, True, float("nan"), None])
+    def test_numbers_out_of_range_are_refused_by_name(self, name, wrong):
+        with pytest.raises(ValueError, match=f"^{name}: expected a whole number above 0, got"):
+            new_chat(**{name: wrong})
+        if name == "window":
+            with pytest.raises(ValueError, match=r"^window: expected a whole number above 0, got"):
+                chat.trim(TOKENIZER, TURNS, wrong)
+
+    def test_a_system_prompt_with_a_special_token_is_refused_at_once(self):
+        with pytest.raises(ValueError, match="has the special token"):
+            Chat(small_model(), TOKENIZER, f"Be{END_OF_TURN}", window=400, max_new_tokens=50)
 
 
 class TestWidget:
@@ -235,6 +346,16 @@ class TestWidget:
         script.go_on.set()
         widget.wait()
         assert widget.chat.messages[-1]["content"] == "Oh!"
+
+    def test_a_special_token_in_an_answer_does_not_break_the_next_turn(self):
+        widget, script = self.widget(f"Yes{END_OF_TEXT}")
+        for text, answer in (("Hi", "Yes"), ("And?", "Well")):
+            widget.input.value = text
+            widget.send()
+            widget.wait()
+            assert widget.chat.messages[-1]["content"] == answer
+            assert "Your turn." in widget.status.value
+            script.tokens = [*TOKENIZER.encode("Well"), END]
 
     def test_clear_while_an_answer_is_written(self):
         widget, script = self.widget("Oh!no")
@@ -283,15 +404,15 @@ class TestWidget:
 
 
 def test_talking_in_the_terminal(monkeypatch, capsys):
-    lines = iter(["Hi", "x" * 900, ""])
+    lines = iter(["Hi", "x" * 900, "So?", "And?", ""])
     monkeypatch.setattr("builtins.input", lambda prompt: next(lines))
     monkeypatch.setattr(chat, "load_smollm2", lambda precision: (small_model(), TOKENIZER))
-    monkeypatch.setattr(chat, "Sampler", lambda *_, **__: Script("Hello"))
+    monkeypatch.setattr(chat, "Sampler", lambda *_, **__: Script("Hello", f"No{END_OF_TEXT}"))
     real = chat.Chat
     monkeypatch.setattr(
         chat, "Chat", lambda *args, **kw: real(*args, **kw, window=400, max_new_tokens=50)
     )
     assert chat.main([]) == 0
-    hello, refused = capsys.readouterr().out.splitlines()
-    assert hello == "Hello"
+    hello, refused, no, nothing = capsys.readouterr().out.splitlines()
+    assert (hello, no, nothing) == ("Hello", "No", "")
     assert refused.startswith("message: expected at most 350 tokens")
