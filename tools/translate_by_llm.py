@@ -37,7 +37,8 @@ def alike(messages: Sequence[str], pairs: Sequence[Pair], count: int) -> list[li
     vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(3, 5), sublinear_tf=True)
     known = vectorizer.fit_transform([pair.source for pair in pairs])
     similar = (vectorizer.transform(messages) @ known.T).toarray()
-    return [[pairs[i] for i in row] for row in np.argsort(similar, axis=1)[:, -count:]]
+    first = max(0, len(pairs) - count)
+    return [[pairs[i] for i in row[first:]] for row in np.argsort(similar, axis=1)]
 
 
 def main() -> None:
@@ -49,6 +50,8 @@ def main() -> None:
     args = parser.parse_args()
     name = NAMES[args.language]
     training, _, test = (part[args.language] for part in translation.load_parts())
+    if not 1 <= args.count <= len(test):
+        parser.error(f"--count: expected 1 to {len(test)} messages, got {args.count}")
     sources = [pair.source for pair in test[:: len(test) // args.count]][: args.count]
     shown = dict(zip(sources, alike(sources, training, max(WAYS.values())), strict=True))
     model, tokenizer = pretrained.load_smollm2("bfloat16")
@@ -61,7 +64,7 @@ def main() -> None:
         answers = found.setdefault(args.language, {}).setdefault(way, {})
         rows = {}
         for source in sources[i::rounds]:
-            examples = shown[source][-WAYS[way] :] if WAYS[way] else []
+            examples = shown[source][max(0, len(shown[source]) - WAYS[way]) :]
             chat = prompts(source, examples, name)
             rows[source] = pretrained.encode_chat(tokenizer, chat) + begun
         order = sorted(rows.keys() - answers.keys(), key=lambda source: (len(rows[source]), source))
