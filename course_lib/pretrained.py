@@ -186,13 +186,15 @@ def from_transformers(folder: str | Path) -> GPT | Encoder:
     """
     folder = Path(folder)
     config = _read_json(folder / "config.json")
-    files = _weight_files(folder)
     weights: dict[str, Tensor] = {}
-    for file in files:
+    for file in _weight_files(folder):
         try:
-            weights |= load_file(file)
+            found = load_file(file)
         except (OSError, SafetensorError) as error:
             raise ValueError(f"{file}: expected a whole safetensors file, got: {error}") from None
+        twice = sorted(weights.keys() & found.keys())
+        expect(not twice, str(file), "weights that no other file has", ", ".join(twice[:1]))
+        weights |= found
     return from_weights(config, weights)
 
 
@@ -323,7 +325,7 @@ def _build(
     try:
         with torch.device("meta"), mock.patch.object(nn.init, "normal_"):
             model = make()
-    except (OverflowError, RuntimeError) as error:
+    except (OverflowError, RuntimeError, TypeError) as error:
         raise ValueError(f"config: expected sizes that a tensor can have, got: {error}") from None
     wanted = model.state_dict()
     if wanted.keys() != weights.keys():
@@ -388,7 +390,8 @@ def _split_gpt2(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
 
 def _llama_config(config: Mapping) -> GPTConfig:
     head_dim = config["hidden_size"] // config["num_attention_heads"]
-    config = {**config, "head_dim": config.get("head_dim") or head_dim}
+    if config.get("head_dim") is None:
+        config = {**config, "head_dim": head_dim}
     _refuse(config, hidden_act="silu", attention_bias=False, mlp_bias=False, head_dim=head_dim)
     given = config.get("rope_scaling") or config.get("rope_parameters") or {}
     expect(isinstance(given, Mapping), "rope_parameters", "a mapping", repr(given))

@@ -221,6 +221,7 @@ def test_checkpoint_in_several_files_loads(tmp_path):
         ),
         ("llama", {"hidden_act": "gelu"}, "hidden_act: expected 'silu', got 'gelu'"),
         ("llama", {"head_dim": 16}, "head_dim: expected 8, got 16"),
+        ("llama", {"head_dim": 0}, "head_dim: expected 8, got 0"),
         ("llama", {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0}}, "rope_type: "),
         ("bert", {"is_decoder": True}, "is_decoder: expected False, got True"),
         ("bert", {"position_embedding_type": "relative_key"}, "position_embedding_type: expected"),
@@ -417,8 +418,9 @@ def test_weights_that_can_t_be_are_refused_by_name():
     for wrong in (None, [], "gpt2", {"model_type": ["gpt2"]}, {}):
         with pytest.raises(ValueError, match=r"^(config|model_type): expected"):
             pretrained.from_weights(wrong, weights)
-    with pytest.raises(ValueError, match="config: expected sizes that a tensor can have"):
-        pretrained.from_weights({**config, "n_inner": 10**18}, weights)
+    for size in (10**18, 10**30):
+        with pytest.raises(ValueError, match="config: expected sizes that a tensor can have"):
+            pretrained.from_weights({**config, "n_inner": size}, weights)
 
 
 def test_old_masks_and_positions_and_the_encoders_heads_are_left_out():
@@ -444,7 +446,12 @@ def test_weights_of_an_index_are_those_of_its_files(tmp_path):
         with pytest.raises(ValueError, match=r"index\.json: expected"):
             from_transformers(tmp_path)
     path.write_text(content)
-    first = min(tmp_path.glob("model-*.safetensors"))
+    first, second, *_ = sorted(tmp_path.glob("model-*.safetensors"))
+    kept = second.read_bytes()
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(ValueError, match=f"{second.name}: expected weights that no other file has"):
+        from_transformers(tmp_path)
+    second.write_bytes(kept)
     first.unlink()
     with pytest.raises(ValueError, match=f"{first.name}: expected a whole safetensors file"):
         from_transformers(tmp_path)

@@ -55,7 +55,7 @@ def main() -> None:
     sources = [pair.source for pair in test[:: len(test) // args.count]][: args.count]
     shown = dict(zip(sources, alike(sources, training, max(WAYS.values())), strict=True))
     model, tokenizer = pretrained.load_smollm2("bfloat16")
-    stop = [tokenizer.special_tokens[pretrained.END_OF_TURN], *tokenizer.encode("\n")]
+    stop = [*tokenizer.special_tokens.values(), *tokenizer.encode("\n")]
     begun = tokenizer.encode(f"{name}:")  # so that it answers with nothing but a translation
     found = json.loads(args.output.read_text("utf-8")) if args.output.exists() else {}
     # Each round is spread over all programs, so that a run can end after any.
