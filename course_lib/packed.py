@@ -211,14 +211,16 @@ class Int8Embedding(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.num_embeddings = len(weight)
-        scales, codes = [], []
-        for piece in weight.split(4096):  # few at once take little memory
-            scale = (piece.float().abs().amax(dim=1) / 127).clamp(min=1e-30).bfloat16()
-            code = (piece / scale[:, None].float()).round().clamp(-127, 127)
-            scales.append(scale)
-            codes.append(code.to(torch.int8))
-        self.register_buffer("scale", torch.cat(scales))
-        self.register_buffer("codes", torch.cat(codes))
+        self.register_buffer("codes", torch.empty(weight.shape, dtype=torch.int8))
+        self.register_buffer("scale", torch.empty(len(weight), dtype=torch.bfloat16))
+        size = 1024  # rows at once: few take little memory
+        pieces = zip(
+            weight.split(size), self.codes.split(size), self.scale.split(size), strict=True
+        )
+        for piece, codes, scale in pieces:
+            wide = piece.float()
+            scale.copy_((wide.abs().amax(dim=1) / 127).clamp(min=1e-30))
+            codes.copy_((wide / scale[:, None].float()).round().clamp(-127, 127))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the vectors (..., d_model) of tokens."""

@@ -638,7 +638,7 @@ def _smollm2_model(file: GGUFFile, precision: str, kernel: str | None = None) ->
 
     def weights() -> Iterator[tuple[str, Tensor | nn.Module]]:
         joined = {} if trainable else _JOINED
-        for i, name in enumerate(file.weights):
+        for name in file.weights:
             part = name.split(".")[-2]
             if any(part in others for others in joined.values()):
                 continue  # comes with the first
@@ -648,9 +648,9 @@ def _smollm2_model(file: GGUFFile, precision: str, kernel: str | None = None) ->
                 weight = torch.cat([weight, *others])
             if weight.dim() == 2:
                 weight = (pack_embedding if part == "token_embd" else pack)(weight)
+                if give_back_holes is not None:
+                    give_back_holes(0)
             yield name, weight
-            if give_back_holes is not None and i % 4 == 0:
-                give_back_holes(0)
 
     renamed = _renamed(weights(), _GGUF_NAMES if trainable else _PACKED_NAMES)
     model = _build(lambda: PackedGPT(config, joined=not trainable), dict(renamed))
