@@ -186,3 +186,110 @@ def leaked__cares_about_case(training, test):
     known = [shingles(text) for text in training]
     own = map(shingles, test)
     return [i for i, o in enumerate(own) if o and any(len(o & k) / len(o) >= 0.5 for k in known)]
+
+
+def bleu_2__each_different_word_once(hypothesis, reference):
+    product = 1.0
+    for n in (1, 2):
+        found, allowed = _ngrams(hypothesis, n), set(_ngrams(reference, n))
+        if not found:
+            return 0.0
+        product *= len(set(found) & allowed) / len(found)
+    h, r = len(hypothesis.split()), len(reference.split())
+    return min(1.0, math.exp(1 - r / h)) * math.sqrt(product)
+
+
+def bleu_2__sets(hypothesis, reference):
+    product = 1.0
+    for n in (1, 2):
+        found, allowed = set(_ngrams(hypothesis, n)), set(_ngrams(reference, n))
+        if not found:
+            return 0.0
+        product *= len(found & allowed) / len(found)
+    h, r = len(hypothesis.split()), len(reference.split())
+    return min(1.0, math.exp(1 - r / h)) * math.sqrt(product)
+
+
+def chance_of_win__no_seed(right_a, right_b, resamples, seed):
+    rng = np.random.default_rng()
+    lead = right_a.astype(int) - right_b.astype(int)
+    draws = rng.integers(len(lead), size=(resamples, len(lead)))
+    return (lead[draws].sum(1) > 0).mean()
+
+
+def chance_of_win__one_seed_for_all(right_a, right_b, resamples, seed):
+    rng = np.random.default_rng(0)
+    lead = right_a.astype(int) - right_b.astype(int)
+    draws = rng.integers(len(lead), size=(resamples, len(lead)))
+    return (lead[draws].sum(1) > 0).mean()
+
+
+def chance_of_win__ties_are_half_wins(right_a, right_b, resamples, seed):
+    rng = np.random.default_rng(seed)
+    lead = right_a.astype(int) - right_b.astype(int)
+    drawn = lead[rng.integers(len(lead), size=(resamples, len(lead)))].sum(1)
+    return (np.sign(drawn) + 1).mean() / 2
+
+
+def _shingle_list(text):
+    words = re.findall(r"\w+", text.lower())
+    return [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
+
+
+def leaked__a_repeated_shingle_counts_twice(training, test):
+    known = [set(_shingle_list(text)) for text in training]
+    own = map(_shingle_list, test)
+    return [
+        i
+        for i, o in enumerate(own)
+        if o and any(sum(s in k for s in o) / len(o) >= 0.5 for k in known)
+    ]
+
+
+def leaked__divided_by_all_shingles(training, test):
+    known = [_shingles(text) for text in training]
+    return [
+        i
+        for i, text in enumerate(test)
+        if (o := _shingle_list(text)) and any(len(set(o) & k) / len(o) >= 0.5 for k in known)
+    ]
+
+
+def leaked__repeats_over_different_ones(training, test):
+    known = [_shingles(text) for text in training]
+    return [
+        i
+        for i, text in enumerate(test)
+        if (o := _shingle_list(text))
+        and any(sum(s in k for s in o) / len(set(o)) >= 0.5 for k in known)
+    ]
+
+
+def leaked__an_index_for_each_training_text(training, test):
+    own = [_shingles(text) for text in test]
+    return sorted(
+        i
+        for i, o in enumerate(own)
+        for k in map(_shingles, training)
+        if o and len(o & k) / len(o) >= 0.5
+    )
+
+
+def leaked__last_shingle_forgotten(training, test):
+    def shingles(text):
+        words = re.findall(r"\w+", text.lower())
+        return {tuple(words[i : i + 3]) for i in range(len(words) - 3)}
+
+    known = [shingles(text) for text in training]
+    own = map(shingles, test)
+    return [i for i, o in enumerate(own) if o and any(len(o & k) / len(o) >= 0.5 for k in known)]
+
+
+def leaked__words_between_spaces(training, test):
+    def shingles(text):
+        words = text.lower().split()
+        return {tuple(words[i : i + 3]) for i in range(len(words) - 2)}
+
+    known = [shingles(text) for text in training]
+    own = map(shingles, test)
+    return [i for i, o in enumerate(own) if o and any(len(o & k) / len(o) >= 0.5 for k in known)]

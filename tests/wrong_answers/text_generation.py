@@ -30,6 +30,12 @@ def repetition_rate__forgets_short_lists(ids, n):
     return 1 - len(set(runs)) / len(runs)
 
 
+def repetition_rate__only_side_by_side(ids, n):
+    runs = [tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)]
+    repeated = sum(runs[i] in (runs[i - 1], runs[i - n]) for i in range(n, len(runs)))
+    return repeated / len(runs) if runs else 0
+
+
 def top_p__keeps_what_is_above_p(probabilities, p):
     kept = torch.where(probabilities >= p, probabilities, 0)
     return kept / kept.sum()
@@ -57,6 +63,13 @@ def top_p__forgets_the_sum(probabilities, p):
     falling, order = probabilities.sort(descending=True)
     kept = torch.where(falling.cumsum(-1) - falling < p, falling, 0)
     return torch.zeros_like(probabilities).scatter(-1, order, kept)
+
+
+def top_p__keeps_all_that_are_as_likely_as_the_last(probabilities, p):
+    falling = probabilities.sort(descending=True).values
+    least = falling[falling.cumsum(-1) - falling < p].min()
+    kept = torch.where(probabilities >= least, probabilities, 0)
+    return kept / kept.sum()
 
 
 def top_p__changes_its_argument(probabilities, p):
@@ -88,6 +101,16 @@ def min_p__powers_without_the_highest_taken_off(logits, share):
 def min_p__returns_probabilities(logits, share):
     p = logits.softmax(-1)
     return torch.where(p >= share * p.max(-1, keepdim=True).values, p, -math.inf)
+
+
+def min_p__zero_instead_of_minus_infinity(logits, share):
+    p = logits.softmax(-1)
+    return torch.where(p >= share * p.max(-1, keepdim=True).values, logits, 0.0)
+
+
+def min_p__the_highest_must_be_beaten(logits, share):
+    least = logits.max(-1, keepdim=True).values + torch.tensor(share).log()
+    return logits.masked_fill(logits <= least, -math.inf)
 
 
 def min_p__changes_its_argument(logits, share):
@@ -128,6 +151,22 @@ def date_tokens__month_and_day_zero(written, tokens):
     return [_begins_date(written + token, ["00", *MONTHS], ["00", *DAYS]) for token in tokens]
 
 
+def date_tokens__day_zero(written, tokens):
+    return [_begins_date(written + token, MONTHS, ["00", *DAYS]) for token in tokens]
+
+
+def date_tokens__knows_the_calendar(written, tokens):
+    def begins(text):
+        days = DAYS[:29] if text[5:7] == "02" else DAYS
+        return _begins_date(text, MONTHS, days)
+
+    return [begins(written + token) for token in tokens]
+
+
+def date_tokens__looks_at_the_token_alone(written, tokens):
+    return [_begins_date(token, MONTHS, DAYS) for token in tokens]
+
+
 def date_tokens__shape_only(written, tokens):
     shape = "0000-00-00"
 
@@ -154,6 +193,12 @@ def verify__the_other_way_round(p, q, drafted):
 def verify__not_capped(p, q, drafted):
     left = (p - q).clamp(min=0)
     return (p[drafted] / q[drafted]).item(), left / left.sum() if left.sum() > 0 else p
+
+
+def verify__residual_without_what_was_drafted(p, q, drafted):
+    left = (p - q).clamp(min=0)
+    left[drafted] = 0
+    return min(1.0, (p[drafted] / q[drafted]).item()), left / left.sum() if left.sum() > 0 else p
 
 
 def verify__draws_again_from_the_large_model(p, q, drafted):

@@ -38,6 +38,31 @@ def from_gpt2__no_biases(attention):
     return _ours(attention, matrices, biases, attention.c_proj.weight.T)
 
 
+def from_gpt2__parts_of_each_head_mixed(attention):
+    n = attention.num_heads
+    matrices = attention.c_attn.weight.T.reshape(n, 3, -1, attention.embed_dim).unbind(1)
+    biases = attention.c_attn.bias.reshape(n, 3, -1).unbind(1)
+    matrices = [m.reshape(attention.embed_dim, -1) for m in matrices]
+    biases = [b.reshape(-1) for b in biases]
+    return _ours(attention, matrices, biases, attention.c_proj.weight.T)
+
+
+def from_gpt2__layer_without_biases(attention):
+    ours = MultiHeadAttention(attention.embed_dim, attention.num_heads)
+    for name, weight in zip("qkv", attention.c_attn.weight.T.chunk(3), strict=True):
+        getattr(ours, f"{name}_proj").load_state_dict({"weight": weight})
+    ours.out_proj.load_state_dict({"weight": attention.c_proj.weight.T})
+    return ours
+
+
+def from_gpt2__one_head(attention):
+    matrices, biases = attention.c_attn.weight.T.chunk(3), attention.c_attn.bias.chunk(3)
+    ours = MultiHeadAttention(attention.embed_dim, 1, bias=True)
+    right = _ours(attention, matrices, biases, attention.c_proj.weight.T)
+    ours.load_state_dict(right.state_dict())
+    return ours
+
+
 def _masked(tokens, mask_id, vocab_size, chosen, mask=0.8, keep=0.9):
     targets = tokens.masked_fill(~chosen, IGNORE)
     fate = torch.rand(tokens.shape)
@@ -70,6 +95,13 @@ def mask_tokens__in_place(tokens, mask_id, vocab_size):
     inputs, targets = _masked(tokens, mask_id, vocab_size, chosen)
     tokens.copy_(inputs)
     return tokens, targets
+
+
+def mask_tokens__the_same_places_in_each_row(tokens, mask_id, vocab_size):
+    width = tokens.shape[1]
+    columns = torch.zeros(width, dtype=torch.bool)
+    columns[torch.randperm(width)[: round(0.15 * width)]] = True
+    return _masked(tokens, mask_id, vocab_size, columns & (tokens > mask_id))
 
 
 def mask_tokens__fifteen_percent_are_masked(tokens, mask_id, vocab_size):
@@ -107,6 +139,33 @@ def plain_steps__no_clipping(model, batches, lr, weight_decay, max_norm):
 
 def plain_steps__gradients_pile_up(model, batches, lr, weight_decay, max_norm):
     _steps(model, batches, lr, weight_decay, max_norm, zero=False)
+
+
+def plain_steps__rate_zero_at_the_last_step(model, batches, lr, weight_decay, max_norm):
+    parameters = list(model.parameters())
+    groups = [{"params": [p], "weight_decay": weight_decay * (p.dim() > 1)} for p in parameters]
+    optimizer = torch.optim.AdamW(groups, lr=lr)
+    for step, batch in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * (1 - step / max(1, len(batches) - 1))
+        optimizer.zero_grad()
+        model(**batch).loss.backward()
+        nn.utils.clip_grad_norm_(parameters, max_norm)
+        optimizer.step()
+
+
+def plain_steps__clips_each_tensor_by_itself(model, batches, lr, weight_decay, max_norm):
+    parameters = list(model.parameters())
+    groups = [{"params": [p], "weight_decay": weight_decay * (p.dim() > 1)} for p in parameters]
+    optimizer = torch.optim.AdamW(groups, lr=lr)
+    for step, batch in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * (1 - step / len(batches))
+        optimizer.zero_grad()
+        model(**batch).loss.backward()
+        for parameter in parameters:
+            nn.utils.clip_grad_norm_(parameter, max_norm)
+        optimizer.step()
 
 
 def plain_steps__torch_s_own_decay(model, batches, lr, weight_decay, max_norm):
