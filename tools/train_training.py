@@ -3,8 +3,10 @@
 Shakespeare's plays by character, as in `course_lib.ablation`; losses in nats per character. About
 five minutes of one core. The file is written after every run; --resume keeps its runs.
 
-`sweep` has one small model under three optimizers and several learning rates. `path` goes from the
-baseline recipe to the modern one, one change after another, at equal numbers of steps.
+`sweep` has one small model under three optimizers and several learning rates; `schedules` has it
+under Muon, with and without a warm-down, `newton_schulz` with fewer iterations, three seeds each.
+`path` goes from the baseline recipe to the modern one, one change after another, at equal numbers
+of steps.
 """
 
 import argparse
@@ -37,6 +39,8 @@ RATES = {
     "Adam": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1],
     "Muon": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
 }
+SEEDS = [0, 1, 2]
+WARM_DOWN = {"constant": 0, "warm-down": SWEEP_STEPS // 2}  # length of the falling part
 PATH = {
     "baseline": {},
     "Muon for the matrices, warm-down": {},
@@ -50,20 +54,28 @@ PATH = {
 }
 
 
-def small_optimizers(name: str, model: nn.Module, rate: float) -> list:
+def small_optimizers(name: str, model: nn.Module, rate: float, iterations: int = 5) -> list:
     """Return one of the three optimizers; what isn't for Muon gets AdamW at a good rate."""
     if name == "SGD":
         return [optim.SGD(model.parameters(), rate, momentum=0.9)]
     if name == "Adam":
         return [optim.Adam(model.parameters(), rate, betas=(0.9, 0.99))]
     matrices, rest = optim.split_parameters(model)
-    return [optim.Muon(matrices, rate), optim.AdamW(rest, 0.01, betas=(0.9, 0.99))]
+    muon = optim.Muon(matrices, rate, steps=iterations)
+    return [muon, optim.AdamW(rest, 0.01, betas=(0.9, 0.99))]
 
 
-def run(config: GPTConfig, make: Callable, steps: int, batch_size: int, clip: float | None) -> dict:
+def run(
+    config: GPTConfig,
+    make: Callable,
+    steps: int,
+    batch_size: int,
+    clip: float | None,
+    seed: int = 0,
+) -> dict:
     """Train once; return the loss at each step, the held-out losses, and what it took."""
     _, training, held_out = corpus()
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = GPT(config)
     optimizers, schedule = make(model)
     losses, held = [], []
@@ -73,7 +85,7 @@ def run(config: GPTConfig, make: Callable, steps: int, batch_size: int, clip: fl
         losses.append(round(loss.item(), 3) if loss.isfinite() else None)
         return loss
 
-    batches = random_windows(training, batch_size, config.context)
+    batches = random_windows(training, batch_size, config.context, seed)
 
     def evaluate(model: nn.Module) -> float:
         held.append(round(corpus_loss(model, held_out[:20_000], config.context), 4))
@@ -113,16 +125,27 @@ def plan() -> dict[tuple[str, ...], Callable[[], dict]]:
     vocab_size = corpus()[0].vocab_size
     small = GPTConfig.baseline(vocab_size, **SMALL)
     runs = {}
+
+    def small_run(
+        name: str, rate: float, decay: int, iterations: int = 5, seed: int = 0
+    ) -> Callable[[], dict]:
+        def make(model: nn.Module) -> tuple:
+            schedule = optim.warmup_stable_decay(SWEEP_STEPS, 10, decay)
+            return small_optimizers(name, model, rate, iterations), schedule
+
+        return lambda: run(small, make, SWEEP_STEPS, 8, None, seed)
+
+    falls = WARM_DOWN["warm-down"]
     for name, rates in RATES.items():
         for rate in rates:
-
-            def make(model: nn.Module, name: str = name, rate: float = rate) -> tuple:
-                schedule = optim.warmup_stable_decay(SWEEP_STEPS, 10, SWEEP_STEPS // 2)
-                return small_optimizers(name, model, rate), schedule
-
-            runs["sweep", name, str(rate)] = lambda make=make: run(
-                small, make, SWEEP_STEPS, 8, None
-            )
+            runs["sweep", name, str(rate)] = small_run(name, rate, falls)
+    for seed in SEEDS:
+        for rate in RATES["Muon"][:4]:
+            for shape, decay in WARM_DOWN.items():
+                names = "schedules", shape, str(rate), str(seed)
+                runs[names] = small_run("Muon", rate, decay, seed=seed)
+            names = "newton_schulz", "3", str(rate), str(seed)
+            runs[names] = small_run("Muon", rate, falls, 3, seed)
     changes: dict = {}
     for name, change in PATH.items():
         changes = changes | change

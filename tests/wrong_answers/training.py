@@ -26,6 +26,22 @@ def cross_entropy__softmax_over_the_tokens(logits, targets):
     return -logits.log_softmax(dim=0)[range(len(targets)), targets].mean()
 
 
+def cross_entropy__mean_over_the_vocabulary_too(logits, targets):
+    hot = torch.nn.functional.one_hot(targets, logits.shape[-1])
+    return -(hot * logits.log_softmax(dim=-1)).mean()
+
+
+def cross_entropy__subtracts_the_largest_of_all(logits, targets):
+    powers = (logits - logits.max()).exp()
+    probabilities = powers / powers.sum(dim=-1, keepdim=True)
+    return -probabilities[range(len(targets)), targets].log().mean()
+
+
+def cross_entropy__changes_its_input(logits, targets):
+    logits -= logits.logsumexp(dim=-1, keepdim=True)
+    return -logits[range(len(targets)), targets].mean()
+
+
 def windows__without_the_shift(tokens, starts, context):
     taken = tokens[torch.tensor(starts)[:, None] + torch.arange(context)]
     return taken, taken
@@ -44,6 +60,12 @@ def windows__last_target_is_the_first_input(tokens, starts, context):
 def windows__one_too_short(tokens, starts, context):
     taken = tokens[torch.tensor(starts)[:, None] + torch.arange(context)]
     return taken[:, :-1], taken[:, 1:]
+
+
+def windows__evenly_spaced_instead_of_the_starts(tokens, starts, context):
+    rows = tokens[: len(starts) * context + 1]
+    inputs = rows[:-1].view(len(starts), context)
+    return inputs, rows[1:].view(len(starts), context)
 
 
 def adam_step__without_correction(w, gradient, mean, square, t, rate, beta1, beta2, eps):
@@ -72,6 +94,21 @@ def adam_step__changes_its_arguments(w, gradient, mean, square, t, rate, beta1, 
     return w - rate * m / (v.sqrt() + eps), mean, square
 
 
+def adam_step__changes_the_squares_alone(w, gradient, mean, square, t, rate, beta1, beta2, eps):
+    mean = beta1 * mean + (1 - beta1) * gradient
+    square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    m, v = mean / (1 - beta1**t), square / (1 - beta2**t)
+    return w - rate * m / (v.sqrt() + eps), mean, square.clone()
+
+
+def adam_step__changes_the_weights(w, gradient, mean, square, t, rate, beta1, beta2, eps):
+    mean = beta1 * mean + (1 - beta1) * gradient
+    square = beta2 * square + (1 - beta2) * gradient**2
+    m, v = mean / (1 - beta1**t), square / (1 - beta2**t)
+    w -= rate * m / (v.sqrt() + eps)
+    return w, mean, square
+
+
 def adam_step__climbs(w, gradient, mean, square, t, rate, beta1, beta2, eps):
     mean = beta1 * mean + (1 - beta1) * gradient
     square = beta2 * square + (1 - beta2) * gradient**2
@@ -88,6 +125,16 @@ def factor__first_step_does_nothing(step, steps, warmup, decay):
 def factor__last_step_does_nothing(step, steps, warmup, decay):
     down = (steps - 1 - step) / decay if decay else 1
     return min(1, (step + 1) / (warmup + 1), down)
+
+
+def factor__falls_one_step_too_early(step, steps, warmup, decay):
+    down = (steps - step - 1 + 1 / 2) / decay if decay else 1
+    return min(1, (step + 1) / (warmup + 1), down)
+
+
+def factor__full_rate_one_step_too_early(step, steps, warmup, decay):
+    up = (step + 1) / warmup if warmup else 1
+    return min(1, up, (steps - step) / decay if decay else 1)
 
 
 def factor__warm_up_only(step, steps, warmup, decay):
@@ -114,3 +161,28 @@ def clip__lengthens_small_ones(gradients, limit):
 def clip__changes_its_input(gradients, limit):
     norm = torch.cat([g.flatten() for g in gradients]).norm()
     return [g.mul_(min(1.0, limit / norm)) for g in gradients]
+
+
+def clip__returns_the_same_list(gradients, limit):
+    norm = torch.cat([g.flatten() for g in gradients]).norm()
+    return [g * limit / norm for g in gradients] if norm > limit else gradients
+
+
+def clip__returns_the_same_tensors(gradients, limit):
+    norm = torch.cat([g.flatten() for g in gradients]).norm()
+    return [g * limit / norm if norm > limit else g for g in gradients]
+
+
+def clip__adds_the_norms(gradients, limit):
+    norm = sum(g.norm() for g in gradients)
+    return [g * limit / norm if norm > limit else g.clone() for g in gradients]
+
+
+def clip__forgets_the_root(gradients, limit):
+    total = sum(g.square().sum() for g in gradients)
+    return [g * limit / total if total > limit else g.clone() for g in gradients]
+
+
+def clip__divides_by_a_norm_of_zero(gradients, limit):
+    norm = torch.cat([g.flatten() for g in gradients]).norm()
+    return [g / norm * min(norm.item(), limit) for g in gradients]
