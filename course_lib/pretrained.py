@@ -456,7 +456,7 @@ def load_smollm2(precision: str = "float32") -> tuple[GPT, BPETokenizer]:
 
     Args:
         precision: "float32" (540 MB), which can be trained; or, for faster generation on a CPU
-            only, "bfloat16" (270 MB) or "int4" (120 MB; see :mod:`course_lib.packed`).
+            only, "bfloat16" (270 MB) or "int4" (95 MB; see :mod:`course_lib.packed`).
 
     Raises:
         ValueError: if the precision is none of these.
