@@ -2,6 +2,8 @@
 
 import math
 
+import torch
+
 from course_lib import training
 
 
@@ -23,6 +25,11 @@ def limited_by__forgets_the_bytes_per_number(m, k, n, bytes_per_number, peak, ba
 def limited_by__the_other_way_round(m, k, n, bytes_per_number, peak, bandwidth):
     moving = bytes_per_number * (m * k + k * n + m * n) / bandwidth
     return "memory" if moving < 2 * m * k * n / peak else "arithmetic"
+
+
+def limited_by__calls_the_balance_memory(m, k, n, bytes_per_number, peak, bandwidth):
+    moving = bytes_per_number * (m * k + k * n + m * n) / bandwidth
+    return "memory" if moving >= 2 * m * k * n / peak else "arithmetic"
 
 
 def add_up__forgets_the_old_gradients(model, pieces):
@@ -54,6 +61,12 @@ def add_up__keeps_the_last_piece_only(model, pieces):
     for inputs, targets in pieces:
         model.zero_grad()
         training.next_token_loss(model, inputs, targets).backward()
+
+
+def add_up__joins_the_pieces(model, pieces):
+    model.zero_grad()
+    inputs, targets = (torch.cat(tensors) for tensors in zip(*pieces, strict=True))
+    training.next_token_loss(model, inputs, targets).backward()
 
 
 def ring__stops_after_the_first_half(parts):
@@ -89,6 +102,51 @@ def ring__sends_everything_to_everybody(parts):
     for i in range(n):
         parts[i][:] = [part.clone() for part in sums]
     return n * (n - 1)
+
+
+def ring__adds_all_parts_directly(parts):
+    n = len(parts)
+    sums = [sum(parts[i][j] for i in range(n)) for j in range(n)]
+    for i in range(n):
+        parts[i][:] = [part.clone() for part in sums]
+    return 2 * (n - 1)
+
+
+def ring__collects_at_the_last_process(parts):
+    n = len(parts)
+    for j in range(n):
+        for i in range(n - 1):
+            parts[i + 1][j] = parts[i + 1][j] + parts[i][j]
+        for i in range(n - 1):
+            parts[i][j] = parts[n - 1][j].clone()
+    return 2 * (n - 1)
+
+
+def ring__to_the_left(parts):
+    n = len(parts)
+    for r in range(2 * (n - 1)):
+        moving = [parts[i][(i + r) % n].clone() for i in range(n)]
+        for i, part in enumerate(moving):
+            left, j = (i - 1) % n, (i + r) % n
+            parts[left][j] = parts[left][j] + part if r < n - 1 else part
+    return 2 * (n - 1)
+
+
+def ring__wrong_part_in_the_second_half(parts):
+    n = len(parts)
+    for r in range(2 * (n - 1)):
+        moved = (lambda i, r=r: (i - r) % n) if r < n - 1 else (lambda i, r=r: (i - r - 1) % n)
+        moving = [parts[i][moved(i)].clone() for i in range(n)]
+        for i, part in enumerate(moving):
+            right, j = (i + 1) % n, moved(i)
+            parts[right][j] = parts[right][j] + part if r < n - 1 else part
+    return 2 * (n - 1)
+
+
+def next_scale__doubles_before_it_looks_for_an_overflow(scale, good_steps, overflowed, interval):
+    if good_steps + 1 == interval:
+        return scale * 2, 0
+    return (scale / 2, 0) if overflowed else (scale, good_steps + 1)
 
 
 def next_scale__never_grows(scale, good_steps, overflowed, interval):
@@ -134,3 +192,13 @@ def gpus_needed__adds_both(parameters, tokens, days, gpu, utilization):
 def gpus_needed__rounds_down(parameters, tokens, days, gpu, utilization):
     seconds = 6 * parameters * tokens / (gpu.peak * utilization)
     return int(max(16 * parameters / gpu.memory, seconds / (days * 86_400)))
+
+
+def gpus_needed__rounds_to_the_nearest(parameters, tokens, days, gpu, utilization):
+    seconds = 6 * parameters * tokens / (gpu.peak * utilization)
+    return max(1, round(max(16 * parameters / gpu.memory, seconds / (days * 86_400))))
+
+
+def gpus_needed__returns_a_float(parameters, tokens, days, gpu, utilization):
+    seconds = 6 * parameters * tokens / (gpu.peak * utilization)
+    return -(-max(16 * parameters / gpu.memory, seconds / (days * 86_400)) // 1)
