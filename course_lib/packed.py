@@ -223,7 +223,7 @@ class Int8Embedding(nn.Module):
             rows = weight[i : i + 1024].float()
             scale = (rows.abs().amax(dim=1) / 127).clamp(min=1e-30).bfloat16()
             self.scale[i : i + 1024] = scale
-            self.codes[i : i + 1024] = (rows / scale.float()[:, None]).round().clamp(-127, 127)
+            self.codes[i : i + 1024] = (rows / scale.float()[:, None]).round()
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the vectors (..., d_model) of tokens."""

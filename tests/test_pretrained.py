@@ -20,6 +20,7 @@ from tokenizers import models, pre_tokenizers
 from course_lib import data, pretrained
 from course_lib.generation import generate_tokens
 from course_lib.model import GPT
+from course_lib.packed import KERNELS
 from course_lib.pretrained import GGUFFile, SentenceEncoder, encode_chat, from_transformers
 from course_lib.tokenizer import BPETokenizer
 
@@ -771,6 +772,19 @@ def test_packed_smollm2_loses_little(smollm2, precision):
     caches = packed.new_caches(tokens.shape[1])
     steps = [packed(tokens[:, i : i + 1], caches=caches)[0] for i in range(tokens.shape[1])]
     assert divergence(plain, torch.cat(steps).float().log_softmax(-1)) < 0.01
+
+
+@torch.inference_mode()
+def test_smollm2_is_the_same_whichever_kernel_a_processor_is_given(smollm2, smollm2_path):
+    tokens = torch.tensor([smollm2[1].encode(STORY)[:16]])
+    wanted = smollm2[0](tokens)
+    for kernel in ("columns", "rows"):  # all processors have them
+        model = pretrained._smollm2_model(GGUFFile(smollm2_path), "float32", kernel)
+        assert model.token_embedding.kernel is KERNELS[torch.float32][kernel]
+        assert (model(tokens) - wanted).abs().max() <= 1e-3
+        caches = model.new_caches(16)
+        steps = [model(tokens[:, i : i + 1], caches=caches) for i in range(16)]
+        assert (torch.cat(steps, 1) - wanted).abs().max() <= 1e-3
 
 
 def test_unknown_precision_is_named():
