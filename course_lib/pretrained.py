@@ -567,8 +567,9 @@ class GGUFFile:
             if kind in (8, 9):
                 return [self._value(kind) for _ in range(length)]
             many = f"<{length}{self._code(kind)}"
-            self._expect_left(length)  # a byte each at least
-            return list(struct.unpack(many, self._file.read(struct.calcsize(many))))
+            size = struct.calcsize(many)
+            self._expect_left(size)
+            return list(struct.unpack(many, self._file.read(size)))
         return self._number(self._code(kind))
 
     def _code(self, kind: int) -> str:

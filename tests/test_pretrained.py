@@ -611,6 +611,7 @@ ALIGNMENT = text(b"general.alignment")
         "weights": header(HUGE, 0, weight()),
         "text": header(0, 1, text(b"a"), struct.pack("<IQ", 8, HUGE)),
         "numbers": header(0, 1, text(b"a"), struct.pack("<IIQ", 9, 10, HUGE)),
+        "small numbers": header(0, 1, text(b"a"), struct.pack("<IIQ", 9, 0, 2**48)),
         "texts": header(0, 1, text(b"a"), struct.pack("<IIQ", 9, 8, HUGE)),
         "lists in lists": header(
             0, 1, text(b"a"), struct.pack("<I", 9), struct.pack("<IQ", 9, 1) * 9999
