@@ -277,7 +277,7 @@ class Session:
     def append(self, chosen: Sequence[int]) -> None:
         """Add a token to each sequence."""
         for tokens, token in zip(self.tokens, chosen, strict=True):
-            tokens.append(token)
+            tokens.append(int(token))
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these sequences only, in this order; one may occur more than once."""
@@ -352,6 +352,8 @@ def _steps(
     rows = list(range(len(session.tokens)))
     for _ in range(max_new_tokens):
         chosen = choose(session.logits(), session.tokens).tolist()
+        if len(chosen) != len(rows):
+            raise ValueError(f"choose: expected {len(rows)} ids, one for each row, got {chosen}")
         alive = [i for i, row in enumerate(rows) if add(row, chosen[i])]
         yield
         if not alive:

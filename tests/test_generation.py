@@ -629,6 +629,12 @@ def test_prompt_in_token_ids_and_a_choice_of_one_s_own():
     assert set(text) <= set("aeio")
 
 
+@pytest.mark.parametrize("chosen", [[1], [1, 2, 3], []])
+def test_a_choice_for_other_rows_is_refused(chosen):
+    with pytest.raises(ValueError, match="choose: expected 2 ids, one for each row, got "):
+        generate_tokens(small_gpt(), PROMPTS[:2], lambda *_: torch.tensor(chosen))
+
+
 def test_bad_input_is_named():
     model, tokenizer = small_gpt(), CharacterTokenizer("abcdefghijklmnopq")
     with pytest.raises(ValueError, match="prompt: expected 1 to context=24 tokens, got 0"):
