@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import data
+from course_lib.checks import check_counts, check_one_of, check_positive, check_sizes
 from course_lib.model import GPT, Block, GPTConfig, initialize
 from course_lib.text import strip_play_markup
 from course_lib.tokenizer import CharacterTokenizer
@@ -65,8 +66,7 @@ def without(part: str, config: GPTConfig) -> GPT:
     Raises:
         ValueError: if there is no such part.
     """
-    if part not in PARTS:
-        raise ValueError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
+    check_one_of("part", part, PARTS)
     changes = {"heads": {"n_heads": 1}, "positions": {"positions": "none"}}
     config = replace(config, **changes.get(part, {}))
     model = GPT(config)
@@ -108,7 +108,14 @@ def run(
 
     Returns:
         The model, and pairs of step and held-out loss in nats per character.
+
+    Raises:
+        ValueError: if a number is out of its range, or there is no such part.
     """
+    check_one_of("part", part, PARTS)
+    check_sizes(n_layers=n_layers, steps=steps, every=every)
+    check_positive(learning_rate=learning_rate)
+    check_counts(seed=seed)
     tokenizer, train_tokens, held_out = corpus()
     torch.manual_seed(seed)
     config = GPTConfig.baseline(tokenizer.vocab_size, n_layers=n_layers, d_model=64)

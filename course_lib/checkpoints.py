@@ -7,7 +7,6 @@ at all. Nothing in it is code: pickle, which may run what a file says, is not us
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import warnings
@@ -17,17 +16,22 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from course_lib.checks import check_counts, check_sizes
 from course_lib.distributed import like, whole
+from course_lib.files import flush, reason
 
-FORMAT = "course_lib checkpoint 1"
+FORMAT = "course_lib checkpoint 2"
 FILES = ("model.safetensors", "optimizer.safetensors")
+# Entries of an optimizer's group that don't change what it computes.
+NO_SETTINGS = {"params", "param_names", "initial_lr", "fused", "foreach", "capturable"}
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint can't be used; the message says why."""
+    """A checkpoint can't be written or used; the message says why."""
 
 
 @dataclass
@@ -38,7 +42,7 @@ class Checkpoint:
         step: number of steps done.
         model: name to weight or buffer; a tensor that has two names stands under its first.
         optimizer: ``optimizer.parameter.name`` to tensor, the first two counted from 0.
-        state: what JSON can hold: numbers of the optimizers, the history, and so on.
+        state: what JSON can hold: numbers and settings of the optimizers, the history, and so on.
     """
 
     step: int
@@ -62,6 +66,7 @@ def capture(
     Raises:
         ValueError: if an optimizer keeps something that is neither a tensor nor a number.
     """
+    check_counts(step=step)
     tensors, numbers = {}, {}
     for i, optimizer in enumerate(optimizers):
         for j, kept in optimizer.state_dict()["state"].items():
@@ -76,45 +81,100 @@ def capture(
                         f"optimizer: expected state of tensors and numbers, got {kind}"
                     )
     weights = {name: whole(tensor.detach()) for name, tensor in _model_tensors(model).items()}
-    return Checkpoint(step, weights, tensors, {"numbers": numbers, **state})
+    described = _describe(model, optimizers)
+    return Checkpoint(
+        step, weights, tensors, {"numbers": numbers, "optimizers": described, **state}
+    )
+
+
+def _describe(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, object]:
+    """Return each optimizer's class, and its groups' settings and parameters."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    found: dict[str, object] = {}
+    for i, optimizer in enumerate(optimizers):
+        kind = type(optimizer)
+        found[f"optimizer {i}"] = f"{kind.__module__}.{kind.__qualname__}"
+        for g, group in enumerate(optimizer.param_groups):
+            where = f"optimizer {i}, group {g}"
+            for name in sorted(group.keys() - NO_SETTINGS):
+                found[f"{where}: {name}"] = group[name]
+            for j, p in enumerate(group["params"]):
+                name = names.get(id(p), f"one of shape {tuple(p.shape)}")
+                found[f"{where}: parameter {j}"] = name
+
+    def plain(value: object) -> object:
+        return value.tolist() if isinstance(value, Tensor) else type(value).__name__
+
+    return json.loads(json.dumps(found, default=plain))  # as it comes out of a file
+
+
+def check_fits(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    """Check all that :func:`restore` needs, and change nothing.
+
+    Raises:
+        CheckpointError: if the checkpoint is of another model, or of optimizers of another kind,
+            with other parameters or other settings.
+    """
+    _check_same("model", _model_tensors(model), checkpoint.model)
+    theirs, ours = checkpoint.state.get("optimizers", {}), _describe(model, optimizers)
+    for what in {**theirs, **ours}:
+        one, other = theirs.get(what, "nothing"), ours.get(what, "nothing")
+        if one != other:
+            raise CheckpointError(
+                f"{what}: expected {one} as in the checkpoint, got {other}; pass what the run "
+                "began with, or name another folder to begin anew"
+            )
+    shapes = {
+        (i, j): p.shape
+        for i, optimizer in enumerate(optimizers)
+        for j, p in enumerate(p for group in optimizer.param_groups for p in group["params"])
+    }
+    for (i, j), state in _kept(checkpoint).items():
+        if (i, j) not in shapes:
+            raise CheckpointError(f"optimizer {i}: it has no parameter {j}, the checkpoint has")
+        for value in state.values():
+            if isinstance(value, Tensor) and value.dim() and value.shape != shapes[i, j]:
+                raise CheckpointError(
+                    f"optimizer {i}, parameter {j}: expected shape {tuple(shapes[i, j])}, the "
+                    f"checkpoint has {tuple(value.shape)}"
+                )
+
+
+def _kept(checkpoint: Checkpoint) -> dict[tuple[int, int], dict[str, object]]:
+    """Return what each optimizer keeps of each parameter."""
+    kept: dict[tuple[int, int], dict[str, object]] = {}
+    for key, value in {**checkpoint.optimizer, **checkpoint.state.get("numbers", {})}.items():
+        try:
+            i, j, name = key.split(".", 2)
+            kept.setdefault((int(i), int(j)), {})[name] = value
+        except ValueError:
+            expected = "optimizer: expected names such as 0.0.exp_avg"
+            raise CheckpointError(f"{expected}, the checkpoint has {key!r}") from None
+    return kept
 
 
 @torch.no_grad()
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
     """Set a model's weights and optimizers' state to a checkpoint's.
 
-    Learning rates and other settings stay those of the optimizers given.
-
     Raises:
-        CheckpointError: if the checkpoint is of another model or other optimizers.
+        CheckpointError: as :func:`check_fits` does; then all is as it was.
     """
-    tensors = _model_tensors(model)
-    _check_same("model", tensors, checkpoint.model)
-    for name, tensor in tensors.items():
+    check_fits(checkpoint, model, optimizers)
+    for name, tensor in _model_tensors(model).items():
         tensor.copy_(like(checkpoint.model[name], tensor))
-    kept: dict[tuple[int, int], dict[str, object]] = {}
-    for key, value in {**checkpoint.optimizer, **checkpoint.state["numbers"]}.items():
-        i, j, name = key.split(".", 2)
-        kept.setdefault((int(i), int(j)), {})[name] = value
+    kept = _kept(checkpoint)
     for i, optimizer in enumerate(optimizers):
         pairs = [(p, group) for group in optimizer.param_groups for p in group["params"]]
         for j, (p, group) in enumerate(pairs):
-            state = kept.pop((i, j), {})
+            state = kept.get((i, j), {})
+            on_device = group.get("fused") or group.get("capturable")
             for name, value in state.items():
                 if isinstance(value, Tensor) and value.shape == p.shape:
                     state[name] = like(value, p).clone()
-                elif isinstance(value, Tensor) and value.dim() == 0:
-                    on_device = group.get("fused") or group.get("capturable")
-                    state[name] = value.to(p.device if on_device else "cpu", copy=True)
                 elif isinstance(value, Tensor):
-                    raise CheckpointError(
-                        f"optimizer {i}, parameter {j}: expected shape {tuple(p.shape)}, the "
-                        f"checkpoint has {tuple(value.shape)}"
-                    )
+                    state[name] = value.to(p.device if on_device else "cpu", copy=True)
             optimizer.state[p] = state
-    if kept:
-        i, j = next(iter(kept))
-        raise CheckpointError(f"optimizer {i}: it has no parameter {j}, the checkpoint has")
 
 
 def _check_same(what: str, ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
@@ -136,37 +196,86 @@ def save(folder: str | Path, checkpoint: Checkpoint, keep: int = 3) -> Path:
     Args:
         folder: holds a run's checkpoints; only one process may write to it.
         checkpoint: what to write.
-        keep: number of checkpoints to keep.
+        keep: number of checkpoints to keep: this one, and the newest others that are whole.
 
     Returns:
         The checkpoint's own folder, ``step-00000120``.
+
+    Raises:
+        ValueError: if ``keep`` is not a whole number above 0.
+        CheckpointError: if it can't be written. Then nothing is left of it, and all others stay.
     """
+    check_sizes(keep=keep)
+    check_counts(step=checkpoint.step)
     folder = Path(folder)
+    try:
+        place = _write(folder, checkpoint)
+        _prune(folder, place, keep)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder}: the checkpoint of step {checkpoint.step} can't be written "
+            f"({reason(error)}); free space there, or name another folder"
+        ) from error
+    return place
+
+
+def _write(folder: Path, checkpoint: Checkpoint) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".part-*"):  # by a process that was killed
         _remove(left)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
-    sizes, sums = {}, {}
-    for name, tensors in zip(FILES, (checkpoint.model, checkpoint.optimizer), strict=True):
-        tensors = {key: tensor.contiguous() for key, tensor in tensors.items()}
-        safetensors.torch.save_file(tensors, part / name)
-        sizes[name], sums[name] = (part / name).stat().st_size, _flushed_sum(part / name)
-    state = {"step": checkpoint.step, "sizes": sizes, "sha256": sums, **checkpoint.state}
-    content = {"format": FORMAT, "sha256": _sum_of(state), "state": state}
-    (part / "state.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-    _flushed_sum(part / "state.json")
-    _flush(part)
     place = folder / f"step-{checkpoint.step:08d}"
-    if place.exists():  # a damaged one, or the same again
-        place.rename(f"{part}-replaced")
-    part.rename(place)
-    _flush(folder)
-    for old in [*folder.glob(".part-*"), *_steps(folder)[keep:]]:
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    replaced = Path(f"{part}-replaced")
+    placed = False
+    try:
+        sizes, sums = {}, {}
+        for name, tensors in zip(FILES, (checkpoint.model, checkpoint.optimizer), strict=True):
+            tensors = {key: tensor.contiguous() for key, tensor in tensors.items()}
+            safetensors.torch.save_file(tensors, part / name)
+            flush(part / name)
+            sizes[name], sums[name] = (part / name).stat().st_size, _sum_of_file(part / name)
+        state = {"step": checkpoint.step, "sizes": sizes, "sha256": sums, **checkpoint.state}
+        content = {"format": FORMAT, "sha256": _sum_of(state), "state": state}
+        (part / "state.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+        flush(part / "state.json")
+        flush(part)
+        if place.exists():  # a damaged one, or the same again
+            place.rename(replaced)
+        part.rename(place)
+        placed = True
+        flush(folder)
+    except BaseException:
+        shutil.rmtree(place if placed else part, ignore_errors=True)
+        if replaced.exists():
+            replaced.rename(place)
+        raise
+    return place
+
+
+def _prune(folder: Path, newest: Path, keep: int) -> None:
+    """Remove what is older than the newest ``keep`` checkpoints that are whole."""
+    whole = 1  # the one just written
+    removed = list(folder.glob(".part-*"))
+    for path in _steps(folder):
+        if path == newest:
+            continue
+        if whole == keep:
+            removed.append(path)
+        else:
+            whole += _is_whole(path)
+    for old in removed:
         # Renamed first: a half removed checkpoint must not look like a damaged one.
         if not old.name.startswith("."):
             old = old.rename(folder / f".part-{old.name}")
         _remove(old)
-    return place
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        _verified(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _remove(path: Path) -> None:
@@ -176,16 +285,7 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _flush(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _flushed_sum(path: Path) -> str:
-    _flush(path)
+def _sum_of_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -196,7 +296,8 @@ def _sum_of(state: dict) -> str:
 
 def _steps(folder: Path) -> list[Path]:
     """Return the checkpoints' folders, the newest first."""
-    return sorted(folder.glob("step-*"), reverse=True)
+    paths = [path for path in folder.glob("step-????????*") if path.name[5:].isdecimal()]
+    return sorted(paths, key=lambda path: int(path.name[5:]), reverse=True)
 
 
 def load(path: str | Path) -> Checkpoint:
@@ -206,29 +307,43 @@ def load(path: str | Path) -> Checkpoint:
         CheckpointError: if it is not a checkpoint, or was cut off or altered.
     """
     path = Path(path)
+    state = _verified(path)
+    try:
+        model, optimizer = (safetensors.torch.load_file(path / name) for name in FILES)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: it can't be read ({reason(error)})") from error
+    return Checkpoint(state.pop("step"), model, optimizer, state)
+
+
+def _verified(path: Path) -> dict:
+    """Return a checkpoint's state, after a look at all its files."""
     try:
         content = json.loads((path / "state.json").read_text(encoding="utf-8"))
         known = content["format"] == FORMAT
         state = dict(content["state"])
         altered = content["sha256"] != _sum_of(state)
-    except (OSError, ValueError, KeyError, TypeError):
+        if known and not altered:
+            sizes, sums = state.pop("sizes"), state.pop("sha256")
+            expected = {name: (sizes[name], sums[name]) for name in FILES}
+            known = isinstance(state["step"], int)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         known = altered = False
     if not known:
         raise CheckpointError(f"{path}: expected a checkpoint, found no state.json of one")
     if altered:
         raise CheckpointError(f"{path}/state.json: it was altered; its SHA-256 differs")
-    sizes, sums = state.pop("sizes"), state.pop("sha256")
-    for name in FILES:
+    for name, (size, sha256) in expected.items():
         file = path / name
-        size = file.stat().st_size if file.is_file() else 0
-        if size != sizes[name]:
-            raise CheckpointError(
-                f"{file}: expected {sizes[name]} bytes, got {size}: it is cut off"
-            )
-        if _flushed_sum(file) != sums[name]:
+        try:
+            came = file.stat().st_size if file.is_file() else 0
+            same = came == size and _sum_of_file(file) == sha256
+        except OSError as error:
+            raise CheckpointError(f"{file}: it can't be read ({reason(error)})") from error
+        if came != size:
+            raise CheckpointError(f"{file}: expected {size} bytes, got {came}: it is cut off")
+        if not same:
             raise CheckpointError(f"{file}: it was altered; its SHA-256 differs")
-    model, optimizer = (safetensors.torch.load_file(path / name) for name in FILES)
-    return Checkpoint(state.pop("step"), model, optimizer, state)
+    return state
 
 
 def load_latest(folder: str | Path) -> Checkpoint | None:
@@ -237,10 +352,13 @@ def load_latest(folder: str | Path) -> Checkpoint | None:
     Warns of newer ones that can't be used.
 
     Raises:
-        CheckpointError: if there are checkpoints and none can be used.
+        CheckpointError: if there are checkpoints and none can be used, or there is no folder of
+            that name but a file.
     """
-    errors = []
-    for path in _steps(Path(folder)):
+    folder, errors = Path(folder), []
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder}: expected a folder for checkpoints, found a file")
+    for path in _steps(folder):
         try:
             checkpoint = load(path)
         except CheckpointError as error:

@@ -7,12 +7,15 @@ import csv
 import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
+
+from course_lib.files import reason, written_whole
 
 COLUMNS = ("step", "loss", "val_loss", "learning_rate", "grad_norm", "seconds", "tokens_per_second")
 Row = dict[str, float | None]
@@ -60,16 +63,8 @@ class TrainingLog:
     def __enter__(self) -> "TrainingLog":
         done = self.history[-1]["step"] if self.history else 0
         if self.folder:
-            # TensorBoard would import all of TensorFlow where there is one, for its file functions.
-            sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))
-            from torch.utils.tensorboard import SummaryWriter  # slow to import
-
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = (self.folder / "log.csv").open("w", newline="", encoding="utf-8")
-            self._writer = csv.DictWriter(self._file, COLUMNS)
-            self._writer.writeheader()
-            self._writer.writerows(self.history)
-            self._board = SummaryWriter(self.folder, purge_step=done + 1)
+            with self._writing():
+                self._open(done)
         self._bar = tqdm(
             total=self.steps, initial=done, disable=not self._show_bar, unit="step", desc="training"
         )
@@ -77,13 +72,52 @@ class TrainingLog:
         self.start_clock()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def _open(self, done: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import SessionLog  # slow to import
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "log.csv"
+        with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.history)
+        self._file = path.open("a", newline="", encoding="utf-8")
+        # Not torch's SummaryWriter: it writes in a thread, which prints an error and ends.
+        self._board = (self.folder / f"events.out.tfevents.{time.time():.6f}").open("ab")
+        self._records = RecordWriter(self._board)
+        self._add_event(file_version="brain.Event:2")
+        # TensorBoard drops what an earlier run wrote of the steps that follow.
+        self._add_event(step=done + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def _add_event(self, **fields: object) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self._records.write(Event(wall_time=time.time(), **fields).SerializeToString())
+        self._board.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in one sentence which log can't be written."""
+        try:
+            yield
+        except OSError as error:
+            step = self.history[-1]["step"] if self.history else 0
+            raise OSError(
+                f"{self.folder}: the log of step {step} can't be written ({reason(error)}); free "
+                "space there, or name another folder"
+            ) from error
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
         self._bar.close()
         if self._plot:
             self._plot.close(self.history)
         if self.folder:
-            self._file.close()
-            self._board.close()
+            # What ended the training must not be hidden by a file that can't be closed.
+            with suppress(OSError) if kind else self._writing():
+                self._file.close()
+            with suppress(OSError) if kind else self._writing():
+                self._board.close()
 
     def start_clock(self) -> None:
         """Begin to measure: what came before, such as an evaluation, isn't training."""
@@ -112,7 +146,7 @@ class TrainingLog:
                 "learning_rate": learning_rate,
                 "grad_norm": norm,
                 "seconds": self._seconds,
-                "tokens_per_second": self._tokens / took,
+                "tokens_per_second": self._tokens / max(took, 1e-9),
             }
         )
         self._losses, self._norms, self._tokens = [], [], 0
@@ -128,11 +162,15 @@ class TrainingLog:
         if self._plot:
             self._plot.draw(self.history)
         if self.folder:
-            self._writer.writerow(row)
-            self._file.flush()
-            for name in COLUMNS[1:]:
-                if row[name] is not None:
-                    self._board.add_scalar(name, row[name], row["step"])
+            with self._writing():
+                csv.DictWriter(self._file, COLUMNS).writerow(row)
+                self._file.flush()
+                values = [
+                    {"tag": name, "simple_value": row[name]}
+                    for name in COLUMNS[1:]
+                    if row[name] is not None
+                ]
+                self._add_event(step=row["step"], summary={"value": values})
 
 
 class _Plot:

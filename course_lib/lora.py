@@ -6,15 +6,17 @@ section 4.1.
 
 import json
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from course_lib.checks import check_below_one, check_positive, check_sizes, expect
+from course_lib.files import written_whole
 
 
 class LoRALinear(nn.Module):
@@ -28,10 +30,14 @@ class LoRALinear(nn.Module):
         rank: rows of A and columns of B.
         alpha: the change is multiplied by alpha / rank.
         dropout: share of the change's inputs that are dropped during training.
+
+    Raises:
+        ValueError: if a number is out of its range; the message names the argument.
     """
 
     def __init__(self, base: nn.Linear, rank: int, alpha: float, dropout: float = 0.0) -> None:
         super().__init__()
+        _check_numbers(rank, alpha, dropout)
         self.base = base.requires_grad_(False)
         self.rank, self.alpha, self.dropout = rank, alpha, dropout
         weight = base.weight
@@ -58,6 +64,12 @@ class LoRALinear(nn.Module):
         return self.base
 
 
+def _check_numbers(rank: int, alpha: float, dropout: float = 0.0) -> None:
+    check_sizes(rank=rank)
+    check_positive(alpha=alpha)
+    check_below_one(dropout=dropout)
+
+
 def add_lora(
     model: nn.Module,
     rank: int = 8,
@@ -75,24 +87,33 @@ def add_lora(
         dropout: see :class:`LoRALinear`.
 
     Raises:
-        ValueError: if the rank is below 1, a target is found nowhere or is no linear layer, or the
-            model has LoRA already.
+        ValueError: if a number is out of its range, a target is found nowhere or is no linear
+            layer, or the model has LoRA already.
     """
-    if rank < 1:
-        raise ValueError(f"rank: expected at least 1, got {rank}")
-    if _layers(model):
-        raise ValueError("model: expected one without LoRA, got one with it; merge_lora first")
+    _check_numbers(rank, alpha, dropout)
+    _check_without(model)
     found = {
         name: module for name, module in model.named_modules() if name.rpartition(".")[2] in targets
     }
     missing = set(targets) - {name.rpartition(".")[2] for name in found}
     others = [name for name, module in found.items() if not isinstance(module, nn.Linear)]
-    if missing or others:
-        wrong = sorted(missing) or others
+    if missing or others or not found:
+        wrong = sorted(missing) or others or ["none"]
         raise ValueError(f"targets: expected names of linear layers, got {', '.join(wrong)}")
-    model.requires_grad_(False)
-    for name, layer in found.items():
-        model.set_submodule(name, LoRALinear(layer, rank, alpha, dropout))
+    _wrap(model, {name: LoRALinear(layer, rank, alpha, dropout) for name, layer in found.items()})
+
+
+def _check_without(model: nn.Module) -> None:
+    got = "one with it; merge_lora first"
+    expect(not _layers(model), "model", "one without LoRA", got)
+
+
+def _wrap(model: nn.Module, layers: dict[str, LoRALinear]) -> None:
+    """Put the layers in the places of those that they wrap, and freeze all else."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for name, layer in layers.items():
+        model.set_submodule(name, layer)
 
 
 def merge_lora(model: nn.Module) -> None:
@@ -104,41 +125,71 @@ def merge_lora(model: nn.Module) -> None:
 def save_lora(model: nn.Module, path: str | Path) -> None:
     """Write the change, and only it, as a safetensors file, whole or not at all.
 
+    Layers may differ in rank and alpha. Dropout is not written: it belongs to the training.
+
     Raises:
-        ValueError: if the model has no LoRA.
+        ValueError: if the model has no LoRA, or an alpha is no number above 0.
+        OSError: if the file can't be written; nothing is left of it then.
     """
     layers = _layers(model)
-    if not layers:
-        raise ValueError("model: expected one with LoRA, got one without")
-    first = next(iter(layers.values()))
-    shape = {
-        "rank": first.rank,
-        "alpha": first.alpha,
-        "targets": sorted({name.rpartition(".")[2] for name in layers}),
+    expect(len(layers) > 0, "model", "one with LoRA", "one without")
+    for layer in layers.values():
+        _check_numbers(layer.rank, layer.alpha)
+    alphas = {name: layer.alpha for name, layer in layers.items()}
+    shape = {"alphas": alphas, "without": sorted(_linears_called(model, alphas))}
+    weights = {
+        f"{name}.{part}": tensor
+        for name, layer in layers.items()
+        for part, tensor in layer.state_dict().items()
+        if part.startswith("lora_")
     }
-    weights = {name: tensor for name, tensor in model.state_dict().items() if ".lora_" in name}
-    part = Path(f"{path}.part")
-    save_file(weights, part, {"lora": json.dumps(shape)})
-    os.replace(part, path)
+    with written_whole(path) as part:
+        save_file(weights, part, {"lora": json.dumps(shape)})
 
 
 def load_lora(model: nn.Module, path: str | Path) -> None:
     """Add the change that :func:`save_lora` wrote to a model without LoRA.
 
     Raises:
-        ValueError: if the file holds something else, or doesn't fit the model.
+        ValueError: if the file holds something else, is cut off, or doesn't fit the model, which
+            then is as it was.
+        FileNotFoundError: if there is no such file.
     """
-    with safe_open(path, "pt") as file:
-        shape = (file.metadata() or {}).get("lora")
-    if shape is None:
-        raise ValueError(f"{path}: expected a file that save_lora() wrote")
-    weights = load_file(path)
-    add_lora(model, **json.loads(shape))
-    wanted = {name: t.shape for name, t in model.state_dict().items() if ".lora_" in name}
-    if wanted != {name: t.shape for name, t in weights.items()}:
-        merge_lora(model)  # as it was: the change is still zero
+    _check_without(model)
+    try:
+        with safe_open(path, "pt") as file:
+            shape = json.loads((file.metadata() or {})["lora"])
+            alphas, without = dict(shape["alphas"]), set(shape["without"])
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for alpha in alphas.values():
+            check_positive(alpha=alpha)
+    except FileNotFoundError:
+        raise
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: expected a file that save_lora() wrote ({error})") from error
+    came = {name: tuple(t.shape) for name, t in weights.items() if t.is_floating_point()}
+    modules, layers, wanted = dict(model.named_modules()), {}, {}
+    for name, alpha in alphas.items():
+        down, up = (f"{name}.lora_{part}.weight" for part in "AB")
+        base, rank = modules.get(name), (*came.get(down, ()), 0)[0]
+        if isinstance(base, nn.Linear) and rank:
+            layers[name] = base, rank, alpha
+            wanted |= {down: (rank, base.in_features), up: (base.out_features, rank)}
+    same = _linears_called(model, alphas) == alphas.keys() | without
+    if not same or not layers or wanted != came or len(came) < len(weights):
         raise ValueError(f"{path}: expected layers of this model's names and shapes, got others")
+    _wrap(model, {name: LoRALinear(*numbers) for name, numbers in layers.items()})
     model.load_state_dict(weights, strict=False)
+
+
+def _linears_called(model: nn.Module, names: Iterable[str]) -> set[str]:
+    """Return the linear layers whose last name is the last of one of these; LoRA's are none."""
+    last = {name.rpartition(".")[2] for name in names}
+    return {
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name.rpartition(".")[2] in last
+    }
 
 
 def _layers(model: nn.Module) -> dict[str, LoRALinear]:

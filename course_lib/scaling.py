@@ -18,6 +18,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from course_lib.checks import (
+    check_counts,
+    check_positive,
+    check_shares,
+    check_sizes,
+    expect,
+)
 from course_lib.data import load_plays
 from course_lib.model import GPT, GPTConfig, count_parameters
 from course_lib.optim import AdamW, Muon, split_parameters, warmup_cosine
@@ -81,7 +88,13 @@ def load_corpus() -> Corpus:
 
 
 def config(width: int, vocab_size: int) -> GPTConfig:
-    """Return the model's shape: two blocks, two heads; only the width changes."""
+    """Return the model's shape: two blocks, two heads; only the width changes.
+
+    Raises:
+        ValueError: if the width is no multiple of 4, as two heads with rotary positions need it.
+    """
+    check_sizes(width=width)
+    expect(width % 4 == 0, "width", "a multiple of 4", width)
     return GPTConfig(
         vocab_size,
         context=CONTEXT,
@@ -117,11 +130,17 @@ def hits(model: nn.Module, tokens: Tensor) -> Tensor:
     Returns:
         Booleans (windows, CONTEXT // 2): of each window only the second half counts, so that each
         token has at least CONTEXT // 2 tokens before it.
+
+    Raises:
+        ValueError: if the text is too short for a window and the token behind.
     """
+    shape = tuple(tokens.shape)
+    fits = len(shape) == 1 and shape[0] > CONTEXT
+    expect(fits, "tokens", f"shape (n,), n above {CONTEXT}", shape)
     device = next(model.parameters()).device
     found = []
     for windows in tokens.unfold(0, CONTEXT + 1, CONTEXT).split(64):
-        windows = windows.to(device)
+        windows = windows.to(device).long()
         guesses = model(windows[:, :-1]).argmax(dim=-1)  # (B, T)
         found.append((guesses == windows[:, 1:])[:, CONTEXT // 2 :].cpu())
     return torch.cat(found)
@@ -140,8 +159,11 @@ def exact_match(right: Tensor, length: int) -> float:
     Raises:
         ValueError: if no passage fits into a window.
     """
-    if not 1 <= length <= right.shape[1]:
-        raise ValueError(f"length: expected 1 to {right.shape[1]}, got {length}")
+    check_sizes(length=length)
+    shape = tuple(right.shape)
+    fits = right.dtype is torch.bool and len(shape) == 2 and shape[0] > 0
+    expect(fits, "right", "booleans (windows, T)", f"{right.dtype} of shape {shape}")
+    expect(length <= shape[1], "length", f"1 to {shape[1]}", length)
     return right.unfold(1, length, length).all(dim=-1).double().mean().item()
 
 
@@ -159,7 +181,7 @@ def run(
 
     Args:
         corpus: from :func:`load_corpus`.
-        width: of the model, an even multiple of 2.
+        width: of the model, a multiple of 4.
         share: of the training windows, drawn at random.
         epochs: how often each window is read.
         rate: factor on the learning rates MUON_RATE and ADAMW_RATE.
@@ -167,20 +189,23 @@ def run(
         progress: show a bar where somebody watches.
 
     Raises:
-        ValueError: if the share leaves no batch.
+        ValueError: if the share leaves no two batches, or a number is out of its range.
     """
+    shape = config(width, corpus.vocab_size)
+    check_shares(share=share)
+    check_sizes(epochs=epochs)
+    check_positive(rate=rate)
+    check_counts(seed=seed)
     order = torch.randperm(len(corpus.windows), generator=torch.Generator().manual_seed(seed))
     windows = corpus.windows[order[: round(len(order) * share)]]
     steps = len(windows) * epochs // BATCH_SIZE
-    if not 0 < share <= 1 or steps < 2:
-        raise ValueError(f"share: expected at least two batches, and at most 1, got {share}")
+    expect(steps > 1, "share", "at least two batches", share)
 
     def batches(step: int) -> tuple[Tensor, Tensor]:
         rows = (step * BATCH_SIZE + torch.arange(BATCH_SIZE)) % len(windows)
         return windows[rows, :-1], windows[rows, 1:]
 
     torch.manual_seed(seed)
-    shape = config(width, corpus.vocab_size)
     model = GPT(shape)
     matrices, rest = split_parameters(model)
     start = time.process_time()
@@ -239,7 +264,17 @@ class PowerLaw:
     spread: float
 
     def __call__(self, *sizes: ArrayLike) -> np.ndarray:
-        """Return the loss at these sizes, e.g. parameters, or parameters and characters."""
+        """Return the loss at these sizes, e.g. parameters, or parameters and characters.
+
+        Raises:
+            ValueError: if there aren't as many kinds of size as terms, or one isn't above 0.
+        """
+        kinds = len(self.scales)
+        expect(len(sizes) == kinds, "sizes", f"as many kinds as terms ({kinds})", len(sizes))
+        for size in sizes:
+            numbers = np.asarray(size, float)
+            above = np.isfinite(numbers) & (numbers > 0)
+            expect(above.all(), "sizes", "numbers above 0", size)
         terms = zip(self.scales, sizes, self.exponents, strict=True)
         return self.floor + sum(a * np.asarray(x, float) ** -e for a, x, e in terms)
 
@@ -270,6 +305,11 @@ def fit_power_law(losses: ArrayLike, *sizes: ArrayLike, floor: bool = True) -> P
     needed = 3 if floor else 2
     if min(len(set(row)) for row in x) < needed:
         raise ValueError(f"sizes: expected at least {needed} different ones")
+    terms = 2 * len(x) + floor
+    expect(len(y) >= terms, "losses", f"at least {terms}, as the law has terms", len(y))
+    centered = np.log(x) - np.log(x).mean(axis=1, keepdims=True)
+    independent = np.linalg.matrix_rank(centered) == len(x)
+    expect(independent, "sizes", "kinds that don't grow in step", "one that follows another")
     law = _least_squares(y, x, floor)
     if min(law.scales) <= 0:
         raise ValueError("losses: expected them to fall as sizes grow")
@@ -320,13 +360,16 @@ def resample(law: PowerLaw, *sizes: ArrayLike, times: int = 400, seed: int = 0) 
         Laws; each has the spread that it was drawn with.
 
     Raises:
-        ValueError: if the law's spread is unknown.
+        ValueError: if the law's spread is unknown, or a number is out of its range.
     """
+    check_sizes(times=times)
+    check_counts(seed=seed)
     if not np.isfinite(law.spread):
         raise ValueError("law: expected a fit to more runs than it has numbers")
     chance = np.random.default_rng(seed)
     clean, x, floor = law(*sizes), np.array(sizes, float), law.floor > 0
     free = clean.size - 2 * len(sizes) - floor
+    expect(free > 0, "sizes", "more runs than the law has numbers", clean.size)
     laws = []
     for _ in range(times):
         spread = law.spread * np.sqrt(free / chance.chisquare(free))
@@ -345,7 +388,13 @@ def prediction_interval(
         sizes: of the new run or runs.
         level: share of the drawn runs that lie inside.
         seed: of the new runs' own spread.
+
+    Raises:
+        ValueError: if there is no law, or a number is out of its range.
     """
+    check_shares(level=level)
+    check_counts(seed=seed)
+    expect(len(laws) > 0, "laws", "at least one", "none")
     chance = np.random.default_rng(seed)
     losses = [
         (clean := law(*sizes)) + law.spread * chance.standard_normal(clean.shape) for law in laws

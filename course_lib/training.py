@@ -23,7 +23,14 @@ from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
 from course_lib import checkpoints, data, distributed, optim
-from course_lib.checks import check_one_of, check_sizes
+from course_lib.checks import (
+    check_counts,
+    check_not_negative,
+    check_one_of,
+    check_positive,
+    check_sizes,
+    expect,
+)
 from course_lib.generation import Sampler, generate
 from course_lib.logs import Row, TrainingLog
 from course_lib.model import GPT, GPTConfig
@@ -96,6 +103,16 @@ def _mixed(*numbers: int) -> int:
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=4).digest())
 
 
+def _as_ids(tokens: Tensor | Sequence[int]) -> Tensor:
+    tokens = torch.as_tensor(tokens)
+    kind = tokens.dtype
+    whole = not (kind.is_floating_point or kind.is_complex or kind is torch.bool)
+    came = f"{kind} of shape {tuple(tokens.shape)}"
+    fits = tokens.dim() == 1 and (whole or len(tokens) == 0)
+    expect(fits, "tokens", "whole numbers of shape (n,)", came)
+    return tokens
+
+
 def random_windows(
     tokens: Tensor | Sequence[int], batch_size: int, context: int, seed: int = 0
 ) -> Batches:
@@ -114,7 +131,8 @@ def random_windows(
         ValueError: if a size is below 1, or the text too short for a window and the token behind.
     """
     check_sizes(batch_size=batch_size, context=context)
-    tokens = torch.as_tensor(tokens)
+    check_counts(seed=seed)
+    tokens = _as_ids(tokens)
     if len(tokens) <= context:
         raise ValueError(f"tokens: expected more than context = {context}, got {len(tokens)}")
     offsets = torch.arange(context + 1)
@@ -134,11 +152,32 @@ def next_token_loss(model: nn.Module, *batch: Tensor) -> Tensor:
     Args:
         model: called with all tensors of the batch but the last; gives logits (..., V).
         batch: the last tensor holds the targets (...): the next tokens, or classes (B,).
+
+    Raises:
+        ValueError: if a target is neither ``IGNORE`` nor from 0 to V - 1.
     """
     *inputs, targets = batch
+    targets = _as_targets(targets)
     logits = model(*inputs).flatten(0, -2)
     counted = (targets != IGNORE).sum().clamp(min=1)
-    return F.cross_entropy(logits, targets.flatten(), reduction="sum") / counted
+    return _summed_loss(logits, targets) / counted
+
+
+def _as_targets(targets: Tensor) -> Tensor:
+    """Return targets in 64 bits: in narrower types there may be no ``IGNORE``."""
+    dtype = targets.dtype
+    whole = not (dtype.is_floating_point or dtype is torch.bool)
+    expect(whole, "targets", "whole numbers", dtype)
+    return targets.long()
+
+
+def _summed_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    try:
+        return F.cross_entropy(logits, targets.flatten(), reduction="sum")
+    except IndexError:
+        least, most = targets[targets != IGNORE].aminmax()
+        expected = f"from 0 to {logits.shape[-1] - 1}, or {IGNORE} for what doesn't count"
+        raise ValueError(f"targets: expected {expected}, got {least} to {most}") from None
 
 
 @torch.no_grad()
@@ -153,30 +192,27 @@ def corpus_loss(model: nn.Module, tokens: Tensor | Sequence[int], context: int) 
         context: tokens per window.
 
     Raises:
-        ValueError: if the text has fewer than two tokens.
+        ValueError: if the text has fewer than two tokens, or a size is below 1.
     """
-    tokens = torch.as_tensor(tokens)
+    check_sizes(context=context)
+    tokens = _as_ids(tokens)
     if len(tokens) < 2:
         raise ValueError(f"tokens: expected at least 2, got {len(tokens)}")
     device = next(model.parameters()).device
-    training = model.training
-    model.eval()
     inputs, targets = tokens[:-1].long(), tokens[1:].long()
     whole = len(inputs) // context * context
-    pieces = list(
-        zip(
-            inputs[:whole].view(-1, context).split(64),
-            targets[:whole].view(-1, context).split(64),
-            strict=True,
-        )
-    )
+    rows = (part[:whole].view(-1, context).split(64) for part in (inputs, targets))
+    pieces = list(zip(*rows, strict=True)) if whole else []
     if whole < len(inputs):
         pieces.append((inputs[None, whole:], targets[None, whole:]))
     total = torch.zeros((), dtype=torch.float64)
-    for x, y in pieces:
-        logits = model(x.to(device)).flatten(0, -2)
-        total += F.cross_entropy(logits, y.to(device).flatten(), reduction="sum").cpu()
-    model.train(training)
+    training = model.training
+    model.eval()
+    try:
+        for x, y in pieces:
+            total += _summed_loss(model(x.to(device)).flatten(0, -2), y.to(device)).cpu()
+    finally:
+        model.train(training)
     return total.item() / len(inputs)
 
 
@@ -205,13 +241,16 @@ def train(
 ) -> Result:
     """Train a model; it is left on the device, in evaluation mode.
 
+    The optimizers' learning rates come back as they were given. A batch without a target that
+    counts changes nothing.
+
     Args:
         model: what to train.
         batches: gives a step's batch, tensors with B rows each, the targets last. Must be a pure
             function of the step; numbers that it draws from torch's global generator are one.
         steps: number of steps.
         optimizer: one, or several that share the parameters among them.
-        schedule: gives the factor of the learning rates at a step, counted from 0.
+        schedule: gives the factor of the optimizers' learning rates at a step, counted from 0.
         loss: gives the mean loss over the targets that count, for the model and a batch's tensors.
         evaluate: gives the validation loss of the model; runs after the last step.
         eval_every: runs ``evaluate`` after every so many steps, too.
@@ -219,7 +258,7 @@ def train(
         precision: of the activations: ``float32``, ``bfloat16`` or ``float16`` (with a loss
             scaler); weights stay as they are. :func:`pick_precision` by default.
         accumulate: in how many pieces the batch is computed, one after another: the same gradient
-            in less memory.
+            in less memory. A batch of fewer rows is computed row by row.
         clip: largest norm of the gradient; None doesn't clip.
         compile: compile the model, which pays when many steps of one shape follow.
         checkpoint: a folder for checkpoints; if it has one already, training goes on from there.
@@ -234,28 +273,42 @@ def train(
     Raises:
         ValueError: on an argument that can't be.
         TrainingError: if the loss is no longer finite, or the memory doesn't suffice.
-        CheckpointError: if the folder's checkpoints are damaged, or of another model.
+        CheckpointError: if the folder's checkpoints are damaged, or of another model, other
+            optimizers or other settings of theirs; then nothing is changed. Also if one can't be
+            written, as on a full disk.
+        OSError: if the log can't be written.
         KeyboardInterrupt: after Ctrl-C, when the step is done and saved.
     """
     check_sizes(
         steps=steps, accumulate=accumulate, log_every=log_every, checkpoint_every=checkpoint_every
     )
+    check_counts(seed=seed)
+    if eval_every is not None:
+        check_sizes(eval_every=eval_every)
+    if clip is not None:
+        check_positive(clip=clip)
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
+    expect(len(optimizers) > 0, "optimizer", "one or several", "none")
+    groups = [group for one in optimizers for group in one.param_groups]
+    rates = [group["lr"] for group in groups]
+    for rate in rates:
+        check_not_negative(lr=float(rate))
+    found = checkpoints.load_latest(checkpoint) if checkpoint else None
+    if found:
+        done = found.step
+        expect(steps >= done, "steps", f"at least {done}, as {checkpoint} has", steps)
+        checkpoints.check_fits(found, model, optimizers)
     device = torch.device(device) if device else pick_device()
     run = _Run(model, optimizers, loss, device, precision, accumulate, clip, compile)
-    first, history = run.resume(checkpoint) if checkpoint else (0, [])
-    if first > steps:
-        raise ValueError(f"steps: expected at least {first}, as {checkpoint} has, got {steps}")
-    groups = [group for one in optimizers for group in one.param_groups]
-    rates = [group.setdefault("initial_lr", group["lr"]) for group in groups]
+    first, history = run.resume(found) if found else (0, [])
     main = distributed.rank() == 0
     log = TrainingLog(history, steps, log if main else None, progress and main, live_plot and main)
-    with log, _after_the_step() as interrupted:
+    with _rates_given_back(groups), log, _after_the_step() as interrupted:
         for step in range(first, steps):
             _seed(device, seed, step)
             factor = schedule(step) if schedule else 1.0
-            for group, rate in zip(groups, rates, strict=True):
-                group["lr"] = rate * factor
+            check_not_negative(schedule=factor)
+            _set_rates(groups, rates, factor)
             batch = batches(step)
             _seed(device, seed, step, distributed.rank())
             log.step(*run.step(step, batch), _count_tokens(batch))
@@ -276,6 +329,7 @@ def train(
                 model.train()
             log.show()
             if saving or (stopping and checkpoint):
+                _set_rates(groups, rates)
                 run.save(checkpoint, done, history)
             if stopping:
                 where = f"; the same call goes on from {checkpoint}" if checkpoint else ""
@@ -283,6 +337,20 @@ def train(
             log.start_clock()
     model.eval()
     return Result(history)
+
+
+def _set_rates(groups: list[dict], rates: list[float], factor: float = 1.0) -> None:
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate * factor
+
+
+@contextmanager
+def _rates_given_back(groups: list[dict]) -> Iterator[None]:
+    rates = [group["lr"] for group in groups]
+    try:
+        yield
+    finally:
+        _set_rates(groups, rates)
 
 
 class _Run:
@@ -316,8 +384,12 @@ class _Run:
 
     def step(self, step: int, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Take one step; return the loss and the norm of the gradient."""
+        pieces = _split(batch, self.accumulate)
+        if not pieces:
+            nothing = torch.zeros((), device=self.device)
+            return nothing, nothing
         try:
-            loss = self.gradients(_split(batch, self.accumulate))
+            loss = self.gradients(pieces)
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -399,13 +471,11 @@ class _Run:
         if distributed.rank() == 0:
             checkpoints.save(folder, checkpoint)
 
-    def resume(self, folder: str | Path) -> tuple[int, list[Row]]:
-        """Go on from the newest checkpoint, if there is one; return steps done and history."""
-        found = checkpoints.load_latest(folder)
-        if found is None:
-            return 0, []
+    def resume(self, found: checkpoints.Checkpoint) -> tuple[int, list[Row]]:
+        """Go on from a checkpoint; return steps done and history."""
         checkpoints.restore(found, self.model, self.optimizers)
-        self.scaler.load_state_dict(found.state["scaler"])
+        if scale := found.state["scaler"]:  # empty after a run without one
+            self.scaler.load_state_dict(scale)
         return found.step, found.state["history"]
 
 
@@ -424,18 +494,32 @@ def _split(batch: tuple[Tensor, ...], accumulate: int) -> Pieces:
 
     The loss is a mean over targets that count. Pieces may have unequally many, so the mean of
     their losses would not be the batch's. Gradients are averaged over processes, hence the factor.
+    A piece where nothing counts has no mean: it is left out. So all are, where none counts.
     """
+    rows = [len(tensor) for tensor in batch]
+    expect(min(rows) == max(rows) > 0, "batch", "tensors of as many rows, at least one", rows)
     world, rank = distributed.world_size(), distributed.rank()
-    pieces = accumulate * world
-    if pieces == 1:
+    each = max(min(accumulate, rows[0] // world), 1)
+    cut = list(zip(*(tensor.tensor_split(each * world) for tensor in batch), strict=True))
+    if len(cut) == 1 and not batch[-1].is_cpu:  # to count on a GPU would mean to wait for it
         return [(list(batch), 1.0)]
-    if len(batch[-1]) < pieces:
-        raise ValueError(f"batch: expected at least {pieces} rows to cut up, got {len(batch[-1])}")
-    cut = list(zip(*(tensor.tensor_split(pieces) for tensor in batch), strict=True))
-    counts = [int((piece[-1] != IGNORE).sum()) for piece in cut]
-    shares = [world * count / max(sum(counts), 1) for count in counts]
-    mine = slice(rank * accumulate, (rank + 1) * accumulate)
-    return [(list(piece), share) for piece, share in zip(cut[mine], shares[mine], strict=True)]
+    counts = [_counted(piece[-1]) for piece in cut]
+    if not any(counts):
+        return []
+    shares = [world * count / sum(counts) for count in counts]
+    mine = list(zip(cut, shares, strict=True))[rank * each : (rank + 1) * each]
+    if world > 1:  # processes wait for each other: one with nothing to count computes along
+        full = cut[counts.index(max(counts))]
+        mine = [(piece if share else full, share) for piece, share in mine]
+    else:
+        mine = [(piece, share) for piece, share in mine if share]
+    return [(list(piece), share) for piece, share in mine]
+
+
+def _counted(targets: Tensor) -> int:
+    """Return how many targets count; numbers with a fraction all do."""
+    targets = targets if targets.is_floating_point() else targets.long()
+    return int((targets != IGNORE).cpu().numpy().sum())
 
 
 def _rows_at_a_time(rows: int, accumulate: int) -> int:
@@ -444,7 +528,8 @@ def _rows_at_a_time(rows: int, accumulate: int) -> int:
 
 def _count_tokens(batch: tuple[Tensor, ...]) -> int:
     """Return how many token ids enter the model; masks are no tokens."""
-    return sum(tensor.numel() for tensor in batch[:-1] if tensor.dtype == torch.long)
+    ids = (t for t in batch[:-1] if t.dtype is not torch.bool and not t.is_floating_point())
+    return sum(tensor.numel() for tensor in ids)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -545,6 +630,7 @@ def _train_as_asked(args: argparse.Namespace, say: Callable[..., None]) -> None:
         tokenizer = CharacterTokenizer(text)
     train_tokens, val_tokens = (torch.tensor(tokenizer.encode(t)) for t in (text[:cut], text[cut:]))
     batches = random_windows(train_tokens, args.batch_size, args.context, args.seed)
+    expect(len(val_tokens) > 1, "--text", "at least 2 tokens in its last tenth", len(val_tokens))
     torch.manual_seed(args.seed)
     recipe = GPTConfig.baseline if args.recipe == "baseline" else GPTConfig.modern
     shape = {"context": args.context, "d_model": args.width, "n_heads": max(args.width // 32, 1)}
@@ -599,7 +685,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         try:
             _train_as_asked(args, say)
-        except (ValueError, TrainingError, checkpoints.CheckpointError, data.DataError) as error:
+        except (
+            ValueError,
+            OSError,
+            TrainingError,
+            checkpoints.CheckpointError,
+            data.DataError,
+        ) as error:
             print(error, file=sys.stderr)
             return 1
         except KeyboardInterrupt as stop:

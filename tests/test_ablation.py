@@ -68,6 +68,23 @@ def test_unknown_part_is_named():
         ablation.without("wheels", CONFIG)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_layers": 0}, "n_layers: expected a whole number above 0, got 0"),
+        ({"steps": 2.5}, "steps: expected a whole number above 0, got 2.5"),
+        ({"every": -1}, "every: expected a whole number above 0, got -1"),
+        ({"learning_rate": 0}, "learning_rate: expected a number above 0, got 0"),
+        ({"seed": -1}, "seed: expected a whole number, 0 or above, got -1"),
+    ],
+)
+def test_a_run_refuses_numbers_out_of_range(settings, message):
+    with pytest.raises(ValueError, match=message):
+        ablation.run(
+            "nothing", **{"n_layers": 1, "steps": 2, "learning_rate": 0.1, "every": 1, **settings}
+        )
+
+
 def test_committed_runs_are_whole():
     runs = ablation.longer_runs()
     assert tuple(runs) == ablation.PARTS

@@ -1,14 +1,17 @@
 """LoRA against peft: same seed, same steps, same merged weights."""
 
 import copy
+import errno
+import json
+import random
 
 import peft
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from course_lib.lora import add_lora, load_lora, merge_lora, save_lora
+from course_lib.lora import LoRALinear, add_lora, load_lora, merge_lora, save_lora
 from course_lib.model import GPT, GPTConfig
 
 TARGETS = ("q_proj", "v_proj", "up")
@@ -138,9 +141,216 @@ def test_foreign_files_and_models_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"ours: expected layers of this model's names and shapes"):
         load_lora(other, tmp_path / "ours")
     assert other.state_dict().keys() == before.keys(), "it is as it was"
+    assert all(p.requires_grad for p in other.parameters())
     save_file({"x": torch.ones(1)}, tmp_path / "foreign")
     with pytest.raises(ValueError, match=r"foreign: expected a file that save_lora\(\) wrote"):
         load_lora(small_model(), tmp_path / "foreign")
+
+
+def as_it_was(model):
+    """Return what a refused file must leave as it was."""
+    flags = [(module.training, type(module)) for module in model.modules()]
+    return {
+        **model.state_dict(),
+        **{f"{n} trained": p.requires_grad for n, p in model.named_parameters()},
+        "flags": flags,
+    }
+
+
+def assert_refused(path, message):
+    model = small_model()
+    before = copy.deepcopy(as_it_was(model))
+    with pytest.raises(ValueError, match=message):
+        load_lora(model, path)
+    after = as_it_was(model)
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        assert torch.equal(after[name], value) if torch.is_tensor(value) else after[name] == value
+
+
+JUNK = {
+    "empty": b"",
+    "zeros": bytes(5000),
+    "random": random.Random(0).randbytes(5000),
+    "JSON": b'{"lora": {"rank": 8}}',
+    "a header that is no JSON": (5).to_bytes(8, "little") + b"[[[[[" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("name", JUNK)
+def test_junk_is_refused_with_one_error_and_changes_nothing(tmp_path, name):
+    (tmp_path / "junk").write_bytes(JUNK[name])
+    assert_refused(tmp_path / "junk", r"junk: expected a file that save_lora\(\) wrote")
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path):
+    ours, _ = pair()
+    save_lora(ours, tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    for length in [*range(0, len(whole), 211), len(whole) - 1]:
+        (tmp_path / "cut").write_bytes(whole[:length])
+        assert_refused(tmp_path / "cut", r"cut: expected a file that save_lora\(\) wrote")
+
+
+def test_a_folder_is_refused_and_a_file_that_is_not_there_named(tmp_path):
+    assert_refused(tmp_path, r"expected a file that save_lora\(\) wrote")
+    with pytest.raises(FileNotFoundError, match="not_there"):
+        load_lora(small_model(), tmp_path / "not_there")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "",
+        "no JSON",
+        "[1]",
+        "[" * 100_000,
+        '{"alphas": {}}',
+        '{"alphas": 3, "without": []}',
+        '{"alphas": {"blocks.0.attention.q_proj": 0}, "without": []}',
+        '{"alphas": {"blocks.0.attention.q_proj": "16"}, "without": []}',
+        '{"alphas": {"blocks.0.attention.q_proj": NaN}, "without": []}',
+    ],
+)
+def test_a_file_whose_description_is_wrong_is_refused(tmp_path, metadata):
+    ours, _ = pair()
+    save_lora(ours, tmp_path / "whole")
+    save_file(load_file(tmp_path / "whole"), tmp_path / "wrong", {"lora": metadata})
+    assert_refused(tmp_path / "wrong", r"wrong: expected a file that save_lora\(\) wrote")
+
+
+def left_out(weights, alphas):
+    weights.pop("blocks.0.attention.q_proj.lora_B.weight")
+
+
+def too_much(weights, alphas):
+    weights["x"] = torch.ones(1)
+
+
+def another_rank(weights, alphas):
+    weights["blocks.0.attention.q_proj.lora_A.weight"] = torch.ones(2, 12)
+
+
+def no_matrix(weights, alphas):
+    weights["blocks.0.attention.q_proj.lora_A.weight"] = torch.tensor(1.0)
+
+
+def whole_numbers(weights, alphas):
+    name = "blocks.0.attention.q_proj.lora_A.weight"
+    weights[name] = weights[name].long()
+
+
+def not_described(weights, alphas):
+    alphas.pop("blocks.0.attention.q_proj")
+
+
+def without_weights(weights, alphas):
+    alphas["blocks.0.attention.k_proj"] = 16
+
+
+def no_linear_layer(weights, alphas):
+    alphas["blocks.0.attention"] = alphas.pop("blocks.0.attention.q_proj")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        left_out,
+        too_much,
+        another_rank,
+        no_matrix,
+        whole_numbers,
+        not_described,
+        without_weights,
+        no_linear_layer,
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_and_changes_nothing(tmp_path, change):
+    ours, _ = pair()
+    save_lora(ours, tmp_path / "whole")
+    weights = load_file(tmp_path / "whole")
+    alphas = {name.rpartition(".lora_")[0]: 12.0 for name in weights}
+    change(weights, alphas)
+    shape = {"alphas": alphas, "without": []}
+    save_file(weights, tmp_path / "other", {"lora": json.dumps(shape)})
+    assert_refused(tmp_path / "other", r"other: expected layers of this model's names and shapes")
+
+
+def test_layers_of_different_rank_and_alpha_and_only_some_load_equal(tmp_path):
+    ours = small_model()
+    ours.requires_grad_(False)
+    torch.manual_seed(3)
+    for name, rank, alpha in (
+        ("blocks.0.attention.q_proj", 2, 3.0),
+        ("blocks.1.attention.q_proj", 5, 40),
+        ("blocks.1.mlp.down", 1, 0.5),
+    ):
+        ours.set_submodule(name, LoRALinear(ours.get_submodule(name), rank, alpha))
+    train(ours)
+    save_lora(ours, tmp_path / "change")
+    fresh = small_model()
+    load_lora(fresh, tmp_path / "change")
+    with torch.no_grad():
+        assert torch.equal(fresh(tokens()), ours(tokens()))
+        assert not torch.equal(fresh(tokens()), small_model()(tokens()))
+    assert trained(fresh).keys() == trained(ours).keys()
+    for name, module in ours.named_modules():
+        if isinstance(module, LoRALinear):
+            other = fresh.get_submodule(name)
+            assert (other.rank, other.alpha) == (module.rank, module.alpha)
+
+
+def test_an_alpha_that_can_not_be_is_refused_before_anything_is_written(tmp_path):
+    ours, _ = pair()
+    ours.blocks[0].attention.q_proj.alpha = 0.0
+    with pytest.raises(ValueError, match=r"alpha: expected a number above 0, got 0.0"):
+        save_lora(ours, tmp_path / "change")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "moment", ["course_lib.lora.save_file", "course_lib.files.flush", "os.replace"]
+)
+def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path, monkeypatch, moment):
+    ours, _ = pair()
+    path = tmp_path / "change"
+    save_lora(ours, path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(moment, full)
+    train(ours)
+    with pytest.raises(OSError, match=r"change: it can't be written \(No space left on device\); "):
+        save_lora(ours, path)
+    assert [p.name for p in tmp_path.iterdir()] == ["change"]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rank": 0}, "rank: expected a whole number above 0, got 0"),
+        ({"rank": 2.0}, "rank: expected a whole number above 0, got 2.0"),
+        ({"rank": True}, "rank: expected a whole number above 0, got True"),
+        ({"alpha": 0}, "alpha: expected a number above 0, got 0"),
+        ({"alpha": -1.0}, "alpha: expected a number above 0, got -1.0"),
+        ({"alpha": float("nan")}, "alpha: expected a number above 0, got nan"),
+        ({"alpha": float("inf")}, "alpha: expected a number above 0, got inf"),
+        ({"dropout": 1.0}, "dropout: expected a share from 0 up to, .*, got 1.0"),
+        ({"dropout": -0.1}, "dropout: expected a share from 0 up to, .*, got -0.1"),
+        ({"targets": []}, "targets: expected names of linear layers, got none"),
+    ],
+)
+def test_numbers_out_of_range_are_named_and_change_nothing(settings, message):
+    model = small_model()
+    with pytest.raises(ValueError, match=message):
+        add_lora(model, **settings)
+    assert all(p.requires_grad for p in model.parameters())
+    if "targets" not in settings:
+        with pytest.raises(ValueError, match=message):
+            LoRALinear(torch.nn.Linear(3, 3), **{"rank": 2, "alpha": 4.0, **settings})
 
 
 def test_bad_input_is_named():
@@ -149,8 +359,6 @@ def test_bad_input_is_named():
         add_lora(model, targets=["q_proj", "proj"])
     with pytest.raises(ValueError, match=r"got blocks.0.attention, blocks.1.attention"):
         add_lora(model, targets=["attention"])
-    with pytest.raises(ValueError, match="rank: expected at least 1, got 0"):
-        add_lora(model, rank=0)
     with pytest.raises(ValueError, match="model: expected one with LoRA, got one without"):
         save_lora(model, "nowhere")
     add_lora(model)

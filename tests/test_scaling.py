@@ -82,11 +82,83 @@ def test_units_of_size_do_not_matter():
         ([3, 2, 1.5], [0, 2, 3], "losses, sizes: expected finite numbers, sizes above 0"),
         ([3, float("nan"), 1.5], [1, 2, 3], "losses, sizes: expected finite numbers"),
         ([1, 2, 3], [1, 2, 3], "losses: expected them to fall as sizes grow"),
+        ([3, 2, 1.5], [1, float("inf"), 3], "losses, sizes: expected finite numbers"),
     ],
 )
 def test_a_fit_says_what_is_wrong(losses, sizes, message):
     with pytest.raises(ValueError, match=message):
         fit_power_law(losses, sizes)
+
+
+def test_two_kinds_of_size_need_five_runs_and_to_vary_by_themselves():
+    with pytest.raises(ValueError, match=r"losses: expected at least 5, as the law has terms, got"):
+        fit_power_law([4, 3, 2.5, 2], [1, 2, 3, 4], [1, 3, 2, 5])
+    with pytest.raises(ValueError, match=r"sizes: expected kinds that don't grow in step"):
+        fit_power_law(LAW(SIZES), SIZES, 20 * SIZES)
+
+
+@pytest.mark.parametrize("size", [0, -1.0, float("nan"), float("inf"), [1e4, 0]])
+def test_a_law_refuses_sizes_that_can_not_be(size):
+    with pytest.raises(ValueError, match="sizes: expected numbers above 0, got"):
+        LAW(size)
+    with pytest.raises(ValueError, match=r"sizes: expected as many kinds as terms \(1\), got 2"):
+        LAW(1e4, 1e4)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda law: resample(law, SIZES, times=0),
+            "times: expected a whole number above 0, got 0",
+        ),
+        (lambda law: resample(law, SIZES, seed=-1), "seed: expected a whole number, 0 or above, g"),
+        (lambda law: resample(law, SIZES[:3]), "sizes: expected more runs than the law has numb"),
+        (lambda law: prediction_interval([law], 1e5, level=1.5), "level: expected a share from 0"),
+        (lambda law: prediction_interval([law], 1e5, level=-0.1), "level: expected a share from 0"),
+        (lambda law: prediction_interval([], 1e5), "laws: expected at least one, got none"),
+        (lambda law: scaling.config(6, 9), "width: expected a multiple of 4, got 6"),
+        (lambda law: scaling.config(8.0, 9), "width: expected a whole number above 0, got 8.0"),
+        (
+            lambda law: scaling.hits(None, torch.arange(64)),
+            r"tokens: expected shape \(n,\), n above",
+        ),
+        (
+            lambda law: scaling.exact_match(torch.ones(2, 9), 3),
+            r"right: expected booleans \(windows",
+        ),
+        (lambda law: scaling.exact_match(torch.ones(0, 9) > 0, 3), "right: expected booleans"),
+        (lambda law: scaling.exact_match(torch.ones(2, 9) > 0, 2.0), "length: expected a whole n"),
+        (lambda law: scaling.exact_match(torch.ones(2, 9) > 0, 0), "length: expected a whole num"),
+    ],
+)
+def test_numbers_out_of_range_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(fit_power_law(noisy(0), SIZES))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"share": 1.5}, "share: expected a share from 0 to 1, got 1.5"),
+        ({"share": -0.5}, "share: expected a share from 0 to 1, got -0.5"),
+        ({"share": float("nan")}, "share: expected a share from 0 to 1, got nan"),
+        ({"epochs": 0}, "epochs: expected a whole number above 0, got 0"),
+        ({"rate": 0.0}, "rate: expected a number above 0, got 0.0"),
+        ({"seed": 0.5}, "seed: expected a whole number, 0 or above, got 0.5"),
+    ],
+)
+def test_a_run_refuses_what_can_not_be(corpus, settings, message):
+    with pytest.raises(ValueError, match=message):
+        scaling.run(corpus, 8, **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8])
+def test_hits_are_the_same_for_ids_of_a_narrower_type(dtype):
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(3, context=scaling.CONTEXT, n_layers=1, n_heads=1, d_model=8)).eval()
+    tokens = torch.randint(3, (3 * scaling.CONTEXT + 1,))
+    assert torch.equal(scaling.hits(model, tokens.to(dtype)), scaling.hits(model, tokens))
 
 
 def test_three_runs_leave_no_run_to_judge_the_spread_by():

@@ -2,10 +2,13 @@
 
 import copy
 import csv
+import errno
 import functools
-import os
+import math
 import re
+import resource
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -16,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 from course_lib import logs, training
+from course_lib.model import GPT, GPTConfig
 from course_lib.training import (
     IGNORE,
     TrainingError,
@@ -94,6 +98,105 @@ def test_pieces_give_the_whole_batch_s_gradient_also_with_targets_that_do_not_co
         assert other["loss"] == pytest.approx(one["loss"], abs=1e-12)
         assert other["grad_norm"] == pytest.approx(one["grad_norm"], abs=1e-12)
     assert_same_weights(cut, whole, atol=1e-10, rtol=0)
+
+
+def mean_loss(model, *batch):
+    """A mean over what counts, as torch computes it: NaN where nothing does."""
+    *inputs, targets = batch
+    logits = model(*inputs).flatten(0, -2)
+    return F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORE, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 4, 8, 9])
+@pytest.mark.parametrize("loss", [mean_loss, next_token_loss])
+def test_rows_where_nothing_counts_take_no_part_in_any_number_of_pieces(pieces, loss):
+    def batches(step):
+        inputs, targets = masked(step)
+        targets[[1, 4 + step % 4]] = IGNORE
+        return inputs, targets
+
+    whole, cut = tiny_model().double(), tiny_model().double()
+    expected = run(whole, batches, log_every=1, loss=loss)
+    got = run(cut, batches, log_every=1, loss=loss, accumulate=pieces)
+    for one, other in zip(expected.history, got.history, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], abs=1e-12)
+        assert other["grad_norm"] == pytest.approx(one["grad_norm"], abs=1e-12)
+    assert_same_weights(cut, whole, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 8])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("loss", [mean_loss, next_token_loss])
+def test_a_batch_where_nothing_counts_changes_nothing(pieces, precision, loss):
+    def batches(step):
+        inputs, targets = BATCHES(step)
+        return inputs, targets if step < 3 else torch.full_like(targets, IGNORE)
+
+    settings = {"precision": precision, "loss": loss, "accumulate": pieces, "log_every": 1}
+    short, long = tiny_model(), tiny_model()
+    run(short, batches, steps=3, **settings)
+    result = run(long, batches, steps=5, **settings)
+    assert [row["loss"] for row in result.history[3:]] == [0, 0]
+    assert_same_weights(long, short)
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 9])
+def test_a_batch_of_fewer_rows_than_pieces_does_not_stop_a_run(pieces):
+    def batches(step):  # the last one has what was left: one row
+        return tuple(tensor[: 8 if step < 11 else 1] for tensor in BATCHES(step))
+
+    whole, cut = tiny_model().double(), tiny_model().double()
+    assert run(cut, batches, accumulate=pieces).loss == pytest.approx(run(whole, batches).loss)
+    assert_same_weights(cut, whole, atol=1e-10, rtol=0)
+
+
+NARROW = (torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_ids_of_a_narrower_type_teach_the_same(dtype, pieces):
+    def narrow(step):
+        inputs, targets = masked(step) if dtype.is_signed else BATCHES(step)
+        return inputs.int(), targets.to(dtype)
+
+    ours, plain = tiny_model(), tiny_model()
+    got = run(ours, narrow, accumulate=pieces)
+    run(plain, masked if dtype.is_signed else BATCHES, accumulate=pieces)
+    assert_same_weights(ours, plain)
+    seconds = got.history[0]["seconds"]
+    assert got.history[0]["tokens_per_second"] * seconds == pytest.approx(10 * 8 * 6)
+
+
+def test_a_class_that_a_narrow_type_writes_like_ignore_counts():
+    logits = torch.zeros(1, 200)
+    target = torch.tensor([156], dtype=torch.uint8)  # the bits of -100 in 8
+    loss = next_token_loss(lambda _: logits, logits, target)
+    assert loss.item() == pytest.approx(math.log(200))
+    assert len(training._split((logits, target), 1)) == 1
+
+
+@pytest.mark.parametrize("dtype", [*NARROW, torch.uint16])
+def test_windows_and_corpus_loss_read_ids_of_a_narrower_type(dtype):
+    tokens = TOKENS.to(dtype)
+    for got, expected in zip(
+        random_windows(tokens, 4, 6)(3), random_windows(TOKENS, 4, 6)(3), strict=True
+    ):
+        assert torch.equal(got, expected)
+    model = tiny_model()
+    assert corpus_loss(model, tokens, 6) == corpus_loss(model, TOKENS, 6)
+
+
+def test_targets_out_of_range_are_named():
+    model, (inputs, targets) = tiny_model(), BATCHES(0)
+    for wrong in (targets + 11, targets - 1 - targets.min()):
+        with pytest.raises(ValueError, match=r"^targets: expected from 0 to 10, or -100 .*, got"):
+            next_token_loss(model, inputs, wrong)
+    with pytest.raises(ValueError, match=r"^targets: expected whole numbers, got torch.float32"):
+        next_token_loss(model, inputs, targets.float())
+    with pytest.raises(ValueError, match=r"^targets: expected from 0 to 10, .*, got 11 to 11"):
+        corpus_loss(model, [0, 11], 6)
+    assert model.training, "the mode stays as it was"
 
 
 def test_loss_counts_only_what_counts_and_is_zero_without_targets():
@@ -271,7 +374,18 @@ def test_other_errors_pass_through():
     [
         ({"steps": 0}, "steps: expected a whole number above 0, got 0"),
         ({"accumulate": 0}, "accumulate: expected a whole number above 0, got 0"),
-        ({"accumulate": 9}, "batch: expected at least 9 rows to cut up, got 8"),
+        ({"accumulate": 2.0}, "accumulate: expected a whole number above 0, got 2.0"),
+        ({"eval_every": 0}, "eval_every: expected a whole number above 0, got 0"),
+        ({"log_every": True}, "log_every: expected a whole number above 0, got True"),
+        ({"checkpoint_every": -1}, "checkpoint_every: expected a whole number above 0, got -1"),
+        ({"seed": -1}, "seed: expected a whole number, 0 or above, got -1"),
+        ({"clip": 0}, "clip: expected a number above 0, got 0"),
+        ({"clip": -1.0}, "clip: expected a number above 0, got -1.0"),
+        ({"clip": float("nan")}, "clip: expected a number above 0, got nan"),
+        ({"clip": float("inf")}, "clip: expected a number above 0, got inf"),
+        ({"optimizer": []}, "optimizer: expected one or several, got none"),
+        ({"schedule": lambda step: -1.0}, "schedule: expected a number, 0 or above, got -1.0"),
+        ({"schedule": lambda step: math.nan}, "schedule: expected a number, 0 or above, got nan"),
         (
             {"precision": "int8"},
             "precision: expected one of float32, bfloat16, float16, got 'int8'",
@@ -281,6 +395,45 @@ def test_other_errors_pass_through():
 def test_arguments_that_can_not_be(settings, message):
     with pytest.raises(ValueError, match=message):
         run(tiny_model(), **settings)
+
+
+def test_a_learning_rate_that_can_not_be_is_refused_also_if_set_by_hand():
+    model = tiny_model()
+    optimizer = adamw(model)
+    optimizer.param_groups[0]["lr"] = math.nan
+    with pytest.raises(ValueError, match="lr: expected a number, 0 or above, got nan"):
+        run(model, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("sizes", [(0, 0), (8, 7), (1, 0)])
+def test_a_batch_without_rows_or_of_unlike_rows_is_refused(sizes):
+    def batches(step):
+        return tuple(tensor[:n] for tensor, n in zip(BATCHES(step), sizes, strict=True))
+
+    for pieces in (1, 2):
+        with pytest.raises(ValueError, match=r"batch: expected tensors of as many rows, at least"):
+            run(tiny_model(), batches, accumulate=pieces)
+
+
+def test_learning_rates_come_back_and_one_changed_by_hand_is_honored():
+    ours = tiny_model()
+    optimizer = adamw(ours)
+    schedule = lambda step: 1 / (1 + step)  # noqa: E731
+    run(ours, optimizer=optimizer, schedule=schedule, steps=5)
+    assert optimizer.param_groups[0]["lr"] == 0.05
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            ours,
+            lambda step: signal.raise_signal(signal.SIGINT) or BATCHES(step),
+            optimizer=optimizer,
+            schedule=schedule,
+        )
+    assert optimizer.param_groups[0]["lr"] == 0.05, "also after Ctrl-C"
+    optimizer.param_groups[0]["lr"] = 0.002
+    second = run(ours, optimizer=optimizer, schedule=schedule, steps=5, log_every=1)
+    rates = [row["learning_rate"] for row in second.history]
+    assert rates == pytest.approx([0.002 / (1 + step) for step in range(5)])
+    assert optimizer.param_groups[0]["lr"] == 0.002
 
 
 def test_windows_are_pieces_of_the_text_with_their_next_tokens():
@@ -309,6 +462,16 @@ def test_windows_take_the_shortest_text_and_say_what_is_too_short():
     assert targets.tolist() == [[2, 3], [2, 3]]
     with pytest.raises(ValueError, match="tokens: expected more than context = 2, got 2"):
         random_windows([1, 2], 2, 2)
+    with pytest.raises(
+        ValueError, match=r"tokens: expected whole numbers of shape \(n,\), got .*3"
+    ):
+        random_windows([0.5, 1.5, 2.5], 2, 2)
+    with pytest.raises(
+        ValueError, match=r"tokens: expected whole .*, got torch.int64 of .*\(1, 400"
+    ):
+        random_windows(TOKENS[None], 2, 2)
+    with pytest.raises(ValueError, match=r"seed: expected a whole number, 0 or above, got 0.5"):
+        random_windows(TOKENS, 2, 2, seed=0.5)
 
 
 @pytest.mark.parametrize("length", [2, 5, 6, 7, 8, 6 * 64 + 1, 400])
@@ -321,9 +484,21 @@ def test_corpus_loss_predicts_every_token_but_the_first_once(length):
     assert model.training, "the mode stays as it was"
 
 
+@pytest.mark.parametrize("length", [2, 5, 6, 7])
+def test_corpus_loss_reads_a_text_shorter_than_a_window_also_by_a_model_that_checks(length):
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(11, context=6, n_layers=1, n_heads=1, d_model=8)).eval()
+    logits = model(TOKENS[None, : min(length - 1, 6)])[0]
+    expected = F.cross_entropy(logits, TOKENS[1 : len(logits) + 1]).item()
+    assert corpus_loss(model, TOKENS[: len(logits) + 1], 6) == pytest.approx(expected, abs=1e-6)
+
+
 def test_corpus_loss_needs_something_to_predict():
     with pytest.raises(ValueError, match="tokens: expected at least 2, got 1"):
         corpus_loss(tiny_model(), TOKENS[:1], context=6)
+    for context in (0, -1, 6.0):
+        with pytest.raises(ValueError, match="context: expected a whole number above 0, got"):
+            corpus_loss(tiny_model(), TOKENS, context)
 
 
 def test_devices_are_chosen_by_what_is_here(monkeypatch):
@@ -359,6 +534,47 @@ def test_logs_are_csv_and_tensorboard(tmp_path):
     shown = {event.step: event.value for event in board.Scalars("loss")}
     assert shown == pytest.approx({row["step"]: row["loss"] for row in result.history})
     assert [event.step for event in board.Scalars("val_loss")] == [30]
+
+
+def no_space(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class FullDisk:
+    """A file whose writing fails from some moment on."""
+
+    def __init__(self, file, fails):
+        self.file, self.fails = file, fails
+
+    def __getattr__(self, name):
+        return no_space if name == self.fails else getattr(self.file, name)
+
+
+@pytest.mark.parametrize("fails", ["write", "flush"])
+def test_a_log_on_a_full_disk_ends_the_training_with_one_sentence(tmp_path, monkeypatch, fails):
+    opened = logs.TrainingLog._open
+
+    def on_a_full_disk(self, done):
+        opened(self, done)
+        self._file = FullDisk(self._file, fails)
+
+    monkeypatch.setattr(logs.TrainingLog, "_open", on_a_full_disk)
+    expected = r"log: the log of step 10 can't be written \(No space left on device\); free space"
+    with pytest.raises(OSError, match=expected):
+        run(tiny_model(), log=tmp_path / "log", steps=30)
+
+
+def test_a_log_that_can_not_be_begun_leaves_the_one_before(tmp_path, monkeypatch):
+    run(tiny_model(), log=tmp_path, checkpoint=tmp_path / "kept", steps=10)
+    before = (tmp_path / "log.csv").read_text()
+    monkeypatch.setattr("course_lib.files.flush", no_space)
+    with pytest.raises(OSError, match=r"the log of step 10 can't be written \(No space left"):
+        run(tiny_model(), log=tmp_path, checkpoint=tmp_path / "kept", steps=20)
+    assert (tmp_path / "log.csv").read_text() == before
+    assert not (tmp_path / "log.csv.part").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"file: the log of step 0 can't be written \(File exists\)"):
+        run(tiny_model(), log=tmp_path / "file")
 
 
 def test_bar_is_shown_at_a_terminal_only(monkeypatch, capsys):
@@ -406,7 +622,7 @@ def test_ctrl_c_lets_the_step_end(at):
 
     def batches(step):
         if step == at:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return BATCHES(step)
 
     stopped, plain = tiny_model(), tiny_model()
@@ -419,8 +635,8 @@ def test_ctrl_c_lets_the_step_end(at):
 
 def test_a_second_ctrl_c_breaks_in():
     def batches(step):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         raise AssertionError("not reached")
 
     with pytest.raises(KeyboardInterrupt):
@@ -480,6 +696,9 @@ def test_command_line_trains_says_the_loss_and_shows_a_sample(tmp_path, capsys, 
     [
         (b"abc", (), "tokens: expected more than context = 16, got 2"),
         (b"ab\xff", (), "--text: expected UTF-8, got byte 2 of "),
+        (b"abcabcab", ("--context", "4"), "--text: expected at least 2 tokens in its last tenth"),
+        (b"abc" * 99, ("--eval-every", "0"), "eval_every: expected a whole number above 0, got 0"),
+        (b"abc" * 99, ("--seed", "-1"), "seed: expected a whole number, 0 or above, got -1"),
         (b"abc" * 99, ("--batch-size", "0"), "batch_size: expected a whole number above 0, got 0"),
         (b"abc" * 99, ("--steps", "0"), "steps: expected a whole number above 0, got 0"),
         (b"abc" * 99, ("--width", "33"), "d_model"),
@@ -497,6 +716,39 @@ def test_command_line_names_a_file_that_is_not_there(capsys):
     assert training.main(["--text", "not/there.txt"]) == 1
     expected = "--text: expected a file to read, got not/there.txt (No such file or directory)"
     assert expected in capsys.readouterr().err
+
+
+def limit_file_size():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+
+@pytest.mark.parametrize("flag", ["--checkpoint", "--log"])
+def test_command_line_says_in_one_sentence_that_the_disk_is_full(tmp_path, flag):
+    (tmp_path / "text.txt").write_bytes(b"To be, or not to be" * 40)
+    folder = tmp_path / "kept"
+    steps = "3" if flag == "--checkpoint" else "100"  # a log takes longer to grow so large
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "course_lib.training",
+            "--text",
+            tmp_path / "text.txt",
+            *SHORT,
+            "--steps",
+            steps,
+            flag,
+            folder,
+        ],
+        capture_output=True,
+        text=True,
+        preexec_fn=limit_file_size,
+    )
+    assert done.returncode == 1, done.stderr
+    (said,) = done.stderr.splitlines()
+    assert re.match(rf"{folder}: the (checkpoint|log) of step \d+ can't be written \(", said), said
+    assert "File too large" in said
+    assert not list(folder.glob(".part-*")) + list(folder.glob("*.part"))
 
 
 def test_command_line_ends_after_ctrl_c_with_the_shell_s_code(tmp_path, capsys, monkeypatch):

@@ -21,6 +21,7 @@ from torch import nn
 
 from course_lib import optim
 from course_lib.ablation import corpus
+from course_lib.files import written_whole
 from course_lib.model import GPT, GPTConfig, count_parameters
 from course_lib.training import (
     TrainingError,
@@ -169,7 +170,8 @@ def main() -> None:
         if names[-1] in place:
             continue
         place[names[-1]] = result = go()
-        FILE.write_text(json.dumps(found) + "\n", encoding="utf-8")
+        with written_whole(FILE) as part:
+            part.write_text(json.dumps(found) + "\n", encoding="utf-8")
         held = result["held_out"] or [f"no longer finite at step {len(result['losses']) - 1}"]
         print(*names, held[-1], f"({result['cpu_seconds']} s)", flush=True)
 
