@@ -303,7 +303,7 @@ def train(
     first, history = run.resume(found) if found else (0, [])
     main = distributed.rank() == 0
     log = TrainingLog(history, steps, log if main else None, progress and main, live_plot and main)
-    with _rates_given_back(groups), log, _after_the_step() as interrupted:
+    with _rates_given_back(groups, rates), log, _after_the_step() as interrupted:
         for step in range(first, steps):
             _seed(device, seed, step)
             factor = schedule(step) if schedule else 1.0
@@ -345,8 +345,7 @@ def _set_rates(groups: list[dict], rates: list[float], factor: float = 1.0) -> N
 
 
 @contextmanager
-def _rates_given_back(groups: list[dict]) -> Iterator[None]:
-    rates = [group["lr"] for group in groups]
+def _rates_given_back(groups: list[dict], rates: list[float]) -> Iterator[None]:
     try:
         yield
     finally:

@@ -150,6 +150,23 @@ def test_a_batch_of_fewer_rows_than_pieces_does_not_stop_a_run(pieces):
     assert_same_weights(cut, whole, atol=1e-10, rtol=0)
 
 
+@pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize("pieces", [1, 2, 4])
+@pytest.mark.parametrize("rows", [1, 2, 5, 8])
+def test_processes_share_a_batch_of_any_size(monkeypatch, world, pieces, rows):
+    inputs, targets = (tensor[:rows] for tensor in masked(0))
+    targets[3:5] = IGNORE
+    model, total, lengths = tiny_model().double(), 0, set()
+    monkeypatch.setattr(training.distributed, "world_size", lambda: world)
+    for rank in range(world):
+        monkeypatch.setattr(training.distributed, "rank", lambda rank=rank: rank)
+        cut = training._split((inputs, targets), pieces)
+        lengths.add(len(cut))
+        total += sum(share * mean_loss(model, *piece) for piece, share in cut).item() / world
+    assert len(lengths) == 1, "all wait for each other equally often"
+    assert total == pytest.approx(mean_loss(model, inputs, targets).item(), abs=1e-12)
+
+
 NARROW = (torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
