@@ -254,6 +254,9 @@ class JSONChooser:
             node.token = token
         self._lengths = self._shortest_completions() | {_BELOW: 0.0}
         least = self._length(self.grammar.start)
+        expect(
+            least < math.inf, "schema", "one that the tokenizer's tokens can spell", repr(schema)
+        )
         expect(least <= max_new_tokens, "max_new_tokens", f"at least {least:.0f}", max_new_tokens)
         self._rows: dict[tuple[int, ...], tuple[State, int]] = {}
         self.lengths_after = lru_cache(maxsize=128)(self._lengths_after)

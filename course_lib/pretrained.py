@@ -230,7 +230,8 @@ def from_weights(config: Mapping, weights: Mapping[str, Tensor]) -> GPT | Encode
 
     Args:
         config: what ``config.json`` holds; what it leaves out is as in Transformers.
-        weights: name to tensor, as Transformers names them, also in old versions.
+        weights: name to tensor, as Transformers names them, also in old versions. Where it can, the
+            model takes them without a copy: train one of two that share them and both change.
     """
     expect(isinstance(config, Mapping), "config", "a mapping", type(config).__name__)
     kind = config.get("model_type")

@@ -314,6 +314,13 @@ def test_numbers_out_of_range_are_refused_by_name(small, changes, name):
         JSONChooser(small, **{"end": 3, "max_new_tokens": 9, **changes})
 
 
+def test_schema_that_no_tokens_spell_is_refused():
+    tokenizer = BPETokenizer([], ["<|end|>"], alphabet=[bytes([b]) for b in b'{}": a'])
+    JSONChooser(tokenizer, 6, 20, {"a": str})
+    with pytest.raises(ValueError, match="schema: expected one that the tokenizer's tokens can"):
+        JSONChooser(tokenizer, 6, 20, {"b": str})
+
+
 def test_logits_of_another_vocabulary_are_refused(small):
     chooser = JSONChooser(small, small.special_tokens["<|end|>"], 9)
     with pytest.raises(ValueError, match=r"^logits: expected shape \(B, \d+\), got \(1, 512\)"):
