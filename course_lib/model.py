@@ -95,9 +95,9 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         check_sizes(vocab_size=self.vocab_size, context=self.context, n_layers=self.n_layers)
-        check_sizes(d_ff=self.hidden, ngrams=self.ngrams, ngram_table=self.ngram_table)
         rope_base = self.rope_base if self.positions == "rope" else None
         check_heads(self.d_model, self.n_heads, self.n_kv_heads, self.dropout, rope_base)
+        check_sizes(d_ff=self.hidden, ngrams=self.ngrams, ngram_table=self.ngram_table)
         choices = {
             "norm": ("layer", "rms"),
             "mlp": tuple(ACTIVATIONS),

@@ -46,7 +46,7 @@ class Script:
         token = self.tokens.pop(0)
         if token == TOKENIZER.encode("!")[0]:
             self.at_mark.set()
-            assert self.go_on.wait(20)
+            assert self.go_on.wait(600)
         if token == TOKENIZER.encode("#")[0]:
             raise RuntimeError("no more memory")
         return torch.tensor([token])
@@ -334,7 +334,7 @@ class TestWidget:
         widget, script = self.widget("Oh!no")
         widget.input.value = "Hi"
         widget.buttons["Send"].click()
-        assert script.at_mark.wait(20)
+        assert script.at_mark.wait(600)
         assert "Oh" in widget.log.value, "what is written is shown while the model goes on"
         assert "aria-busy='true'" in widget.log.value
         assert not widget.buttons["Stop"].disabled
@@ -361,7 +361,7 @@ class TestWidget:
         widget, script = self.widget("Oh!no")
         widget.input.value = "Hi"
         widget.send()
-        assert script.at_mark.wait(20)
+        assert script.at_mark.wait(600)
         widget.buttons["Clear"].click()
         script.go_on.set()
         widget.wait()

@@ -374,7 +374,7 @@ def test_terminal_shows_a_progress_bar(cache, index):
         f"data.CORPORA['small'] = data.{CORPORA['small']!r}; data.fetch('small')"
     )
     ours, theirs = pty.openpty()
-    done = subprocess.run([sys.executable, "-c", program], stdout=theirs, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], stdout=theirs)
     os.close(theirs)
     shown = os.read(ours, 100_000).decode()
     os.close(ours)
@@ -419,10 +419,11 @@ def _fetch_slowly(folder, calls, seconds):
 def test_kill_in_the_middle_leaves_no_half_file(cache, tmp_path, monkeypatch):
     calls = tmp_path / "calls"
     process = multiprocessing.get_context("spawn").Process(
-        target=_fetch_slowly, args=(cache, calls, 60)
+        target=_fetch_slowly, args=(cache, calls, 3600)
     )
     process.start()
     while not calls.exists():
+        assert process.is_alive()
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.join()

@@ -110,7 +110,6 @@ def torchrun(*arguments: object, restarts: int = 0) -> subprocess.CompletedProce
         env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": loopback},
         capture_output=True,
         text=True,
-        timeout=240,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done

@@ -585,6 +585,7 @@ def with_caches(text, filled=1, room=8):
         (lambda: GPTConfig(0), ["vocab_size", "above 0", "got 0"]),
         (lambda: GPTConfig(9, n_layers=1.5), ["n_layers", "whole number", "1.5"]),
         (lambda: GPTConfig(9, d_ff=0), ["d_ff", "got 0"]),
+        (lambda: GPTConfig(9, d_model="64"), ["d_model", "whole number", "'64'"]),
         (lambda: GPTConfig(9, norm="batch"), ["norm", "layer, rms", "'batch'"]),
         (lambda: GPTConfig(9, mlp="sigmoid"), ["mlp", "gelu", "'sigmoid'"]),
         (lambda: GPTConfig(9, positions=None), ["positions", "learned", "None"]),

@@ -145,7 +145,7 @@ def test_index_leads_to_the_home_page(visit, browser):
 def test_search_finds_a_chapter_by_a_word_in_it(visit, browser):
     page = browser.new_page()
     page.goto((SITE / "search.html").as_uri() + "?q=softmax")
-    page.wait_for_selector("#search-results li a", timeout=10_000)
+    page.wait_for_selector("#search-results li a", timeout=60_000)
     found = page.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
     assert any("self_attention_mathematics" in link for link in found)
     page.close()
@@ -165,14 +165,14 @@ def test_a_jupyter_slider_moves_its_figure_without_a_kernel(visit, browser):
         page = browser.new_page(viewport={"width": 390, "height": 900})
         page.goto((SITE / f"{name}.html").as_uri())
         handle = page.locator(".widget-slider .noUi-handle, .jupyter-widgets [role=slider]").first
-        handle.wait_for(timeout=30_000)
+        handle.wait_for(timeout=60_000)
         seen = """() => [...document.querySelectorAll('.jupyter-widgets img')]
             .filter(i => i.checkVisibility()).map(i => i.alt).join()"""
-        page.wait_for_function(f"() => ({seen})() !== ''", timeout=30_000)
+        page.wait_for_function(f"() => ({seen})() !== ''", timeout=60_000)
         first = page.evaluate(seen)
         handle.focus()
         page.keyboard.press("ArrowRight")
-        page.wait_for_function(f"first => ({seen})() !== first", arg=first, timeout=5_000)
+        page.wait_for_function(f"first => ({seen})() !== first", arg=first, timeout=60_000)
         page.close()
 
 

@@ -171,9 +171,9 @@ def test_long_word_takes_time_in_proportion_to_n_log_n(tokenizer):
 
     def seconds(n):
         word = "".join(chance.choice("abcdeth") for _ in range(n))
-        start = time.perf_counter()
+        start = time.process_time()
         ids = tokenizer.encode(word)
-        taken = time.perf_counter() - start
+        taken = time.process_time() - start
         assert tokenizer.decode(ids) == word
         return taken
 
@@ -251,9 +251,9 @@ def test_text_outside_the_pattern_is_refused():
 def test_training_on_one_long_word_takes_time_in_proportion_to_its_length(letters):
     def seconds(n):
         word = "".join(random.Random(0).choices(letters, k=n))
-        start = time.perf_counter()
+        start = time.process_time()
         tokenizer = BPETokenizer.train(word, 300)
-        taken = time.perf_counter() - start
+        taken = time.process_time() - start
         assert tokenizer.decode(tokenizer.encode(word)) == word
         return taken
 
