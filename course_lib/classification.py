@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from course_lib.checks import check_counts, check_ids, check_sizes, expect
 from course_lib.data import Review
 from course_lib.lora import add_lora, merge_lora
 from course_lib.model import Encoder
@@ -73,8 +75,9 @@ def split_reviews(reviews: Sequence[Review]) -> ReviewParts:
 
 def head_and_tail(tokens: Sequence[int], head: int, tail: int) -> list[int]:
     """Return the first and the last tokens of a text; all of them if there are no more."""
+    check_counts(head=head, tail=tail)
     tokens = list(tokens)
-    return tokens if len(tokens) <= head + tail else tokens[:head] + tokens[-tail:]
+    return tokens[:head] + tokens[max(len(tokens) - tail, head) :]
 
 
 def pad_with_mask(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -85,6 +88,8 @@ def pad_with_mask(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 class TextClassifier(nn.Module):
     """An encoder, the mean of its tokens' vectors, and a linear layer.
 
+    The mean of no vectors is taken as zeros: of a text without tokens the layer's bias decides.
+
     Args:
         encoder: gives a vector for each token.
         n_classes: number of classes.
@@ -92,20 +97,36 @@ class TextClassifier(nn.Module):
 
     def __init__(self, encoder: Encoder, n_classes: int = 2) -> None:
         super().__init__()
+        check_sizes(n_classes=n_classes)
         self.encoder = encoder
         self.head = nn.Linear(encoder.config.d_model, n_classes)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Map token ids and which of them are real, both (B, S), to logits (B, n_classes)."""
+        if tokens.shape[1] == 0:
+            return self.head(self.head.weight.new_zeros(len(tokens), self.head.in_features))
         states = self.encoder(tokens, key_padding_mask=mask)  # (B, S, d_model)
-        return self.head((states * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True))
+        counts = mask.sum(1, keepdim=True).clamp(min=1)
+        return self.head((states * mask[:, :, None]).sum(1) / counts)
 
 
 def text_batches(
     texts: Sequence[Sequence[int]], labels: Sequence[int], batch_size: int, seed: int = 0
 ) -> Batches:
-    """Return batches (tokens, mask, labels) of texts in a random order, new in each epoch."""
+    """Return batches (tokens, mask, labels) of texts in a random order, new in each epoch.
+
+    What is left of an epoch behind its last whole batch is not used. Of fewer texts than
+    ``batch_size`` each batch has all.
+
+    Raises:
+        ValueError: if there is no text, or not as many labels, or a number is out of its range.
+    """
+    check_sizes(batch_size=batch_size)
+    expect(len(texts) > 0, "texts", "at least one", "none")
+    expect(len(labels) == len(texts), "labels", f"one for each of {len(texts)} texts", len(labels))
+    check_ids("labels", labels)
     labels = torch.as_tensor(labels)
+    batch_size = min(batch_size, len(texts))
 
     def batches(step: int) -> tuple[Tensor, Tensor, Tensor]:
         epoch, first = divmod(step * batch_size, len(texts) - len(texts) % batch_size)
@@ -124,7 +145,12 @@ def classify(model: nn.Module, texts: Sequence[Sequence[int]], batch_size: int =
         model: maps tokens (B, S) and a mask (B, S) to logits; put in evaluation mode.
         texts: token ids of each text.
         batch_size: texts computed at once.
+
+    Raises:
+        ValueError: if there is no text, or the batch size is no size.
     """
+    check_sizes(batch_size=batch_size)
+    expect(len(texts) > 0, "texts", "at least one", "none")
     model.eval()
     device = next(model.parameters()).device
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -157,11 +183,19 @@ class ReviewClassifier(TextClassifier):
         save_file({name: weight.half() for name, weight in trained.items()}, path)
 
     def load(self, path: str | Path = WEIGHTS) -> "ReviewClassifier":
-        """Read what :meth:`save` wrote, and add LoRA's changes to the matrices."""
+        """Read what :meth:`save` wrote, and add LoRA's changes to the matrices.
+
+        Raises:
+            ValueError: if the file holds something else; the model is as before.
+        """
         wanted = {n: p.shape for n, p in self.named_parameters() if p.requires_grad}
-        weights = load_file(path)
-        if wanted != {name: weight.shape for name, weight in weights.items()}:
-            raise ValueError(f"{path}: expected a file that ReviewClassifier.save() wrote")
+        expected = "a file that ReviewClassifier.save() wrote"
+        try:
+            weights = load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"{path}: expected {expected} ({error})") from None
+        fits = wanted == {name: weight.shape for name, weight in weights.items()}
+        expect(fits, str(path), expected, f"{len(weights)} other weights")
         self.load_state_dict(weights, strict=False)
         merge_lora(self.encoder)
         return self

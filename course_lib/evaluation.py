@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from course_lib.checks import check_ids, check_shares, check_sizes, expect
+
 # Language models
 
 
@@ -39,7 +41,7 @@ def token_losses(
 
     Args:
         model: token ids (B, T) to logits (B, T, V); it is put in evaluation mode.
-        tokens: the document's token ids.
+        tokens: the document's token ids, (T,).
         context: the longest window, in tokens.
         stride: from 1 (slow, fair to the model) to ``context`` (fast; the first tokens of each
             window see little). Half of ``context`` by default.
@@ -49,16 +51,17 @@ def token_losses(
         Losses in nats, float64, on the CPU: (len(tokens) - 1,).
 
     Raises:
-        ValueError: if ``context``, ``stride`` or ``batch_size`` is out of its range.
+        ValueError: if ``context``, ``stride`` or ``batch_size`` is out of its range, or the tokens
+            are not one row of whole numbers.
     """
+    check_sizes(context=context, batch_size=batch_size)
     stride = max(1, context // 2) if stride is None else stride
-    if context < 1:
-        raise ValueError(f"context: expected at least 1, got {context}")
-    if not 1 <= stride <= context:
-        raise ValueError(f"stride: expected 1 to context={context}, got {stride}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-    tokens = torch.as_tensor(tokens, dtype=torch.long)
+    check_sizes(stride=stride)
+    expect(stride <= context, "stride", f"1 to context={context}", stride)
+    tokens = torch.as_tensor(tokens) if len(tokens) else torch.tensor([], dtype=torch.long)
+    expect(tokens.dim() == 1, "tokens", "one row, shape (T,)", f"shape {tuple(tokens.shape)}")
+    check_ids("tokens", tokens)
+    tokens = tokens.long()
     n_losses = len(tokens) - 1
     if n_losses < 1:
         return torch.empty(0, dtype=torch.float64)
@@ -89,8 +92,15 @@ def perplexity(losses: Tensor) -> float:
 
     Args:
         losses: in nats, one per token; see :func:`token_losses`.
+
+    Returns:
+        Infinity where that is beyond a float.
+
+    Raises:
+        ValueError: if there is no loss.
     """
-    return math.exp(losses.mean().item())
+    expect(losses.numel() > 0, "losses", "at least one", "none")
+    return losses.double().mean().exp().item()
 
 
 def bits_per_byte(losses: Tensor, text: str) -> float:
@@ -101,8 +111,13 @@ def bits_per_byte(losses: Tensor, text: str) -> float:
     Args:
         losses: in nats, of all tokens of the text; see :func:`token_losses`.
         text: what the tokens say.
+
+    Raises:
+        ValueError: if there is no loss, or no text.
     """
-    return losses.sum().item() / math.log(2) / len(text.encode())
+    expect(losses.numel() > 0, "losses", "at least one", "none")
+    expect(len(text) > 0, "text", "at least one character", "none")
+    return losses.double().sum().item() / math.log(2) / len(text.encode())
 
 
 # Translation
@@ -129,6 +144,7 @@ def _ngrams(items: Sequence, n: int) -> Counter:
 
 
 def _references(given: str | Sequence[str]) -> Sequence[str]:
+    expect(len(given) > 0 or given == "", "references", "at least one for each text", "none")
     return [given] if isinstance(given, str) else given
 
 
@@ -142,6 +158,9 @@ def bleu_counts(hypothesis: str, references: str | Sequence[str]) -> np.ndarray:
     Returns:
         Ten numbers: the lengths of the hypothesis and of the reference closest to it in length;
         for n from 1 to 4 how many of its n-grams a reference has; how many n-grams it has.
+
+    Raises:
+        ValueError: if there is no reference.
     """
     words = tuple(tokenize_13a(hypothesis))
     wanted = [tuple(tokenize_13a(reference)) for reference in _references(references)]
@@ -162,7 +181,12 @@ def bleu_from_counts(counts: np.ndarray) -> float:
     The geometric mean of the four precisions, times a penalty for a translation that is too short.
     Smoothed as NIST does: the first precision of zero counts as half a match, the next as a
     quarter. Zero if there is no match at all, or no sentence has four words.
+
+    Raises:
+        ValueError: if the counts are not ten.
     """
+    shape = (2 + 2 * _NGRAM_ORDERS,)
+    expect(np.shape(counts) == shape, "counts", f"shape {shape}", np.shape(counts))
     length, reference_length, *rest = (int(count) for count in counts)
     matches, totals = rest[:_NGRAM_ORDERS], rest[_NGRAM_ORDERS:]
     if not any(matches) or not all(totals):
@@ -195,6 +219,9 @@ def chrf_counts(hypothesis: str, references: str | Sequence[str]) -> np.ndarray:
     Returns:
         (6, 3): for n from 1 to 6 the character n-grams, spaces left out, of the hypothesis, of the
         best reference, and of both.
+
+    Raises:
+        ValueError: if there is no reference.
     """
     text = "".join(hypothesis.split())
     best, best_score = np.zeros((_CHARACTER_ORDERS, 3), int), -1.0
@@ -217,7 +244,12 @@ def chrf_from_counts(counts: np.ndarray) -> float:
 
     The F-score, recall weighted double, of precision and recall averaged over the orders that both
     sides are long enough for.
+
+    Raises:
+        ValueError: if the counts are not (6, 3).
     """
+    shape = (_CHARACTER_ORDERS, 3)
+    expect(np.shape(counts) == shape, "counts", f"shape {shape}", np.shape(counts))
     counts = counts[(counts[:, :2] > 0).all(axis=1)]
     if counts[:, 2].sum() == 0:
         return 0.0
@@ -236,25 +268,23 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str | Sequence[str]]) -
 
 
 def _sum_counts(count: Callable, hypotheses: Sequence, references: Sequence) -> np.ndarray:
-    if not hypotheses or len(hypotheses) != len(references):
-        raise ValueError(
-            "references: expected as many as hypotheses, and at least one of both, got "
-            f"{len(references)} and {len(hypotheses)}"
-        )
+    for name, texts in {"hypotheses": hypotheses, "references": references}.items():
+        expect(not isinstance(texts, str), name, "a list of texts", "one text")
+    n_texts, n_references = len(hypotheses), len(references)
+    as_many = "as many as hypotheses, and at least one of both"
+    expect(0 < n_texts == n_references, "references", as_many, f"{n_references} and {n_texts}")
     return sum(count(*pair) for pair in zip(hypotheses, references, strict=True))
 
 
 # Classification
 
 
-def _pair(labels: ArrayLike, predictions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    if labels.ndim != 1 or labels.shape != predictions.shape or not len(labels):
-        raise ValueError(
-            "predictions: expected one axis, at least one entry and as many as labels, got shape "
-            f"{predictions.shape} for {labels.shape}"
-        )
-    return labels, predictions
+def _pair(**given: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    (first, other), (a, b) = given, map(np.asarray, given.values())
+    fits = a.ndim == 1 and a.shape == b.shape and len(a) > 0
+    expected = f"one axis, at least one entry and as many as {first}"
+    expect(fits, other, expected, f"shape {b.shape} for {a.shape}")
+    return a, b
 
 
 def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
@@ -263,7 +293,7 @@ def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     Raises:
         ValueError: here and below, if there are none, or not as many of both.
     """
-    labels, predictions = _pair(labels, predictions)
+    labels, predictions = _pair(labels=labels, predictions=predictions)
     return float((labels == predictions).mean())
 
 
@@ -279,9 +309,16 @@ def confusion_matrix(
 
     Returns:
         (n_classes, n_classes): labels down, predictions across.
+
+    Raises:
+        ValueError: if one of them is no class.
     """
-    labels, predictions = _pair(labels, predictions)
-    n_classes = int(max(labels.max(), predictions.max())) + 1 if n_classes is None else n_classes
+    labels, predictions = _pair(labels=labels, predictions=predictions)
+    if n_classes is not None:
+        check_sizes(n_classes=n_classes)
+    check_ids("labels", labels, n_classes)
+    check_ids("predictions", predictions, n_classes)
+    n_classes = n_classes or int(max(labels.max(), predictions.max())) + 1
     matrix = np.zeros((n_classes, n_classes), int)
     np.add.at(matrix, (labels, predictions), 1)
     return matrix
@@ -321,13 +358,13 @@ def reliability(
         (both NaN in an empty bin). Each (n_bins,).
 
     Raises:
-        ValueError: if a confidence is out of 0 to 1.
+        ValueError: if a confidence is out of 0 to 1, or ``correct`` is anything but yes and no.
     """
-    correct, confidences = _pair(correct, confidences)
-    if not ((confidences >= 0) & (confidences <= 1)).all():
-        raise ValueError(
-            f"confidences: expected 0 to 1, got {confidences.min()} to {confidences.max()}"
-        )
+    check_sizes(n_bins=n_bins)
+    confidences, correct = _pair(confidences=confidences, correct=correct)
+    shares = bool(((confidences >= 0) & (confidences <= 1)).all())
+    expect(shares, "confidences", "0 to 1", f"{confidences.min()} to {confidences.max()}")
+    expect(bool(np.isin(correct, (0, 1)).all()), "correct", "true or false, 1 or 0", correct)
     borders = np.linspace(0, 1, n_bins + 1)[1:-1]
     bins = np.searchsorted(borders, confidences)
     counts = np.bincount(bins, minlength=n_bins)
@@ -377,12 +414,14 @@ def bootstrap_interval(
         The lower and the upper end.
 
     Raises:
-        ValueError: if there are no rows, or not as many in each.
+        ValueError: if there are no rows, or not as many in each, or a setting is out of its range.
     """
+    check_shares(level=level)
+    check_sizes(resamples=resamples)
     arrays = [np.asarray(column) for column in data]
-    sizes = {len(array) for array in arrays}
-    if len(sizes) != 1 or 0 in sizes:
-        raise ValueError(f"data: expected the same number of rows, not 0, got {sorted(sizes)}")
+    sizes = {len(array) if array.ndim else 0 for array in arrays}
+    same = len(sizes) == 1 and 0 not in sizes
+    expect(same, "data", "the same number of rows, not 0", sorted(sizes))
     (n,) = sizes
     chance = np.random.default_rng(seed)
     draws = (chance.integers(n, size=n) for _ in range(resamples))

@@ -6,9 +6,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from cycler import cycler
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
+
+from course_lib.checks import expect
 
 # The palette of Okabe and Ito (2008), told apart with any color vision; the dark ones first.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -16,8 +19,14 @@ COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 STROKES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1))]
 
 
+# For signs that matplotlib's own font lacks: the first of them that are installed.
+FALLBACKS = ["Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei"]
+FALLBACKS += ["WenQuanYi Micro Hei", "SimHei", "Noto Emoji"]
+
+
 def use_course_style() -> None:
     """Set matplotlib's defaults for every figure of a chapter."""
+    installed = set(font_manager.get_font_names())
     plt.rcParams.update(
         {
             "figure.figsize": (6.4, 3.8),
@@ -26,6 +35,7 @@ def use_course_style() -> None:
             "savefig.facecolor": "white",
             "figure.constrained_layout.use": True,
             "font.size": 11,
+            "font.family": ["sans-serif", *(name for name in FALLBACKS if name in installed)],
             "axes.prop_cycle": cycler(color=COLORS) + cycler(linestyle=STROKES),
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -45,6 +55,8 @@ def attention_map(
 ) -> Axes:
     """Draw attention weights as a grid: a row for each query, a column for each key.
 
+    Labels and title are shown as they are: ``$`` begins no formula.
+
     Args:
         weights: (T, S), each between 0 and 1; of any floating-point type, on any device.
         queries: T labels.
@@ -56,20 +68,23 @@ def attention_map(
         The axes drawn on.
 
     Raises:
-        ValueError: if the labels don't fit the weights.
+        ValueError: if the labels don't fit the weights, there are none, or a weight is out of its
+            range.
     """
     weights = torch.as_tensor(weights).detach().cpu().double().numpy()
-    if weights.shape != (len(queries), len(keys)):
-        raise ValueError(
-            f"weights: expected shape {(len(queries), len(keys))} (queries, keys), "
-            f"got {weights.shape}"
-        )
+    shape = (len(queries), len(keys))
+    expect(weights.shape == shape, "weights", f"shape {shape} (queries, keys)", weights.shape)
+    expect(weights.size > 0, "weights", "at least one query and one key", "none")
+    shares = bool(((weights >= 0) & (weights <= 1.001)).all())  # half precision rounds up
+    expect(shares, "weights", "0 to 1", f"{weights.min():.4g} to {weights.max():.4g}")
     if ax is None:
         _, ax = plt.subplots()
     image = ax.imshow(weights, vmin=0, vmax=1)
-    ax.set_xticks(range(len(keys)), keys, rotation=0 if max(map(len, keys)) <= 3 else 45)
-    ax.set_yticks(range(len(queries)), queries)
-    ax.set(xlabel="key", ylabel="query", title=title)
+    rotation = 0 if max(map(len, keys)) <= 3 else 45
+    ax.set_xticks(range(len(keys)), keys, rotation=rotation, parse_math=False)
+    ax.set_yticks(range(len(queries)), queries, parse_math=False)
+    ax.set_title(title, parse_math=False)
+    ax.set(xlabel="key", ylabel="query")
     ax.spines[:].set_visible(False)
     if weights.size <= 64:  # few enough to read as numbers
         for (row, column), weight in np.ndenumerate(weights):
@@ -97,7 +112,13 @@ def diagram(
 
     Returns:
         The axes drawn on.
+
+    Raises:
+        ValueError: if there is no box, or an arrow's end is none.
     """
+    expect(len(boxes) > 0, "boxes", "at least one", "none")
+    lost = next((end for arrow in arrows for end in arrow[:2] if end not in boxes), None)
+    expect(lost is None, "arrows", f"labels among {', '.join(boxes)}", repr(lost))
     patches = {}
     for name, (x, y) in boxes.items():
         label = name.split("|")[0]
@@ -112,7 +133,7 @@ def diagram(
             edgecolor="black",
         )
         ax.add_patch(patches[name])
-        ax.text(x, y, label, ha="center", va="center", size=9.5)
+        ax.text(x, y, label, ha="center", va="center", size=9.5, parse_math=False)
     for start, end, *detour in arrows:
         origin, patch = boxes[start], patches[start]
         if detour:

@@ -7,8 +7,9 @@ smoothing is from Szegedy et al. (2016), 'Rethinking the Inception Architecture'
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from course_lib import text
 from course_lib.attention import scaled_dot_product_attention
+from course_lib.checks import check_one_of, check_shares, check_sizes, expect
 from course_lib.data import CORPORA, Pair, load_messages
 from course_lib.generation import Conditioned, beam_search
 from course_lib.model import Transformer, TransformerConfig
@@ -34,7 +36,9 @@ FOLDER = Path(__file__).parent / "weights"
 _PLACEHOLDER = re.compile(
     r"\$?\{[^{}]*\}|%\([^()]*\)[a-z]|%[sdifr]\b|<[^<>]+>|&\w+;|https?://[^\s\"')]+"
 )
-_SLOT = re.compile(r"<\|(\d)\|>")
+_SLOT = re.compile(r"<\|(\d+)\|>")
+_SENTENCE_END = r"(?<=[.?!])(?=\s)|(?<=[。？！])"
+_CUTS = [r"(?=\s)", r"(<\|\d+\|>|.)"]  # of a long sentence: before a word, between any two signs
 
 
 def normalize(message: str) -> str:
@@ -53,12 +57,15 @@ def protect(message: str, values: Sequence[str] = ()) -> tuple[str, list[str]]:
     Returns:
         The text with slots, and what they stand for.
     """
-    values = list(values)
+    values, slots = list(values), {}
+    for i, value in enumerate(values):
+        slots.setdefault(value, i)
 
     def slot(found: re.Match) -> str:
-        if found.group() not in values:
+        if found.group() not in slots:
+            slots[found.group()] = len(values)
             values.append(found.group())
-        return f"<|{values.index(found.group())}|>"
+        return f"<|{slots[found.group()]}|>"
 
     return _PLACEHOLDER.sub(slot, message), values
 
@@ -176,13 +183,20 @@ def load_trained() -> tuple[Transformer, BPETokenizer]:
 
 
 def encode(tokenizer: BPETokenizer, message: str) -> list[int]:
-    """Return a protected message's token ids, one for each slot, at most ``MAX_TOKENS``."""
-    return tokenizer.encode(message, allowed_special=SLOTS)[:MAX_TOKENS]
+    """Return a protected message's token ids, one for each slot."""
+    return tokenizer.encode(message, allowed_special=SLOTS)
 
 
 def pad(rows: Sequence[Sequence[int]], value: int = 0) -> Tensor:
-    """Return rows of token ids as one tensor (B, longest), filled up at their ends."""
-    tensors = [torch.tensor(row) for row in rows]
+    """Return rows of token ids as one tensor (B, longest), int64, filled up at their ends.
+
+    Raises:
+        ValueError: if there is no row, or one holds anything but whole numbers.
+    """
+    expect(len(rows) > 0, "rows", "at least one", "none")
+    tensors = [torch.tensor(row) if len(row) else torch.tensor([], dtype=int) for row in rows]
+    wrong = next((tensor.dtype for tensor in tensors if tensor.dtype != torch.int64), None)
+    expect(wrong is None, "rows", "whole numbers", wrong)
     return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
 
 
@@ -193,25 +207,35 @@ def translation_batches(
 
     Args:
         tokenizer: for both sides, with ``SPECIAL_TOKENS``.
-        pairs: language to pairs, as :func:`load_pairs` returns them.
+        pairs: language to pairs, as :func:`load_pairs` returns them. A side's tokens behind
+            ``MAX_TOKENS`` are left out.
         batch_tokens: tokens per batch, both sides together: many short pairs, or few long ones.
+            More than the longest pair has.
         seed: of the order, another one in each epoch.
 
     Returns:
         A function of the step that gives the source (B, S), the decoder's input (B, T), the
         source's mask (B, S) and the targets (B, T), the input one token further; and the number of
         batches in an epoch.
+
+    Raises:
+        ValueError: if there is no pair, a language isn't known, or a batch has no room for a pair.
     """
+    check_sizes(batch_tokens=batch_tokens)
     end = tokenizer.special_tokens[END]
     rows = []
     for language, its_pairs in pairs.items():
+        check_one_of("pairs", language, LANGUAGES)
         start = tokenizer.special_tokens[LANGUAGES[language]]
         for pair in its_pairs:
             source, values = protect(pair.source)
-            source = encode(tokenizer, source)
-            target = encode(tokenizer, protect(pair.target, values)[0])
+            source = encode(tokenizer, source)[:MAX_TOKENS]
+            target = encode(tokenizer, protect(pair.target, values)[0])[:MAX_TOKENS]
             rows.append(([*source, end], [start, *target], [*target, end]))
+    expect(len(rows) > 0, "pairs", "at least one", "none")
     lengths = torch.tensor([len(source) + len(target) for source, target, _ in rows])
+    longest = lengths.max().item()
+    expect(batch_tokens > longest, "batch_tokens", f"more than a pair's {longest}", batch_tokens)
     per_epoch = int(lengths.sum()) // batch_tokens + 1
 
     @lru_cache(maxsize=1)
@@ -239,9 +263,15 @@ def smoothed_loss(model: nn.Module, *batch: Tensor, smoothing: float = 0.1) -> T
         model: called with all tensors of the batch but the last.
         batch: the last tensor holds the targets.
         smoothing: the share.
+
+    Returns:
+        The loss in nats; 0 where no target counts.
     """
+    check_shares(smoothing=smoothing)
     *inputs, targets = batch
     logits = model(*inputs).flatten(0, -2)
+    if not (targets != IGNORE).any():
+        return logits.sum() * 0
     return F.cross_entropy(
         logits, targets.flatten(), ignore_index=IGNORE, label_smoothing=smoothing
     )
@@ -250,6 +280,7 @@ def smoothed_loss(model: nn.Module, *batch: Tensor, smoothing: float = 0.1) -> T
 @torch.no_grad()
 def translation_loss(model: nn.Module, batches: Batches, steps: int) -> float:
     """Return the mean loss in nats per target token over so many batches."""
+    check_sizes(steps=steps)
     device = next(model.parameters()).device
     total, count = 0.0, 0
     for step in range(steps):
@@ -257,6 +288,7 @@ def translation_loss(model: nn.Module, batches: Batches, steps: int) -> float:
         logits = model(*inputs).flatten(0, -2)
         total += F.cross_entropy(logits, targets.flatten(), reduction="sum").item()
         count += int((targets != IGNORE).sum())
+    expect(count > 0, "batches", "at least one target", "none")
     return total / count
 
 
@@ -274,24 +306,28 @@ def translate(
     Args:
         model: trained on what :func:`translation_batches` gives.
         tokenizer: the model's.
-        messages: English texts; their placeholders come back unchanged.
+        messages: English texts; their placeholders come back unchanged. One that is longer than
+            what the model has read, or has more placeholders, is translated sentence by sentence,
+            and a sentence that is still too long in pieces.
         language: one of ``LANGUAGES``.
         n_beams: 1 takes the likeliest token at each step, more search.
         batch_size: messages at a time.
 
     Returns:
-        A translation for each message.
+        A translation for each message. One that the model doesn't end stops after ``MAX_TOKENS``.
 
     Raises:
-        ValueError: if the language isn't known, or a message is empty.
+        ValueError: if the language isn't known, a message is empty, or a number is no size.
     """
-    if language not in LANGUAGES:
-        raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
+    check_one_of("language", language, LANGUAGES)
+    check_sizes(n_beams=n_beams, batch_size=batch_size)
+    expect(not isinstance(messages, str), "messages", "a list of texts", "one text")
+    normalized = [normalize(message) for message in messages]
+    expect(all(normalized), "messages", "texts that are not empty", "''")
     device = next(model.parameters()).device
     start, end = (tokenizer.special_tokens[t] for t in (LANGUAGES[language], END))
-    prepared = [protect(normalize(message)) for message in messages]
-    if not all(message for message, _ in prepared):
-        raise ValueError("messages: expected texts that are not empty, got ''")
+    cut = [_pieces(tokenizer, message) for message in normalized]
+    prepared = [protect(piece) for pieces in cut for piece in pieces]
     rows = [[*encode(tokenizer, message), end] for message, _ in prepared]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # like lengths side by side
     found = [""] * len(rows)
@@ -309,7 +345,35 @@ def translate(
         )
         for i, hypotheses in zip(chosen, searched, strict=True):
             found[i] = restore(tokenizer.decode(hypotheses[0].tokens), prepared[i][1])
-    return found
+    between, rest = "" if language == "zh_CN" else " ", iter(found)
+    return [between.join(islice(rest, len(pieces))) for pieces in cut]
+
+
+def _pieces(tokenizer: BPETokenizer, message: str) -> list[str]:
+    """Return the message, or pieces of it that the model can read and has room to translate."""
+    protected, values = protect(message)
+
+    def fits(part: str, most: int = MAX_TOKENS // 2) -> bool:
+        few = len(set(_SLOT.findall(part))) <= len(SLOTS)
+        return few and len(encode(tokenizer, part)) <= most
+
+    if fits(protected, MAX_TOKENS):
+        return [message]
+    pieces = re.split(_SENTENCE_END, protected)
+    for cut in _CUTS:
+        pieces = [part for piece in pieces for part in _joined(re.split(cut, piece), fits)]
+    return [restore(piece.strip(), values) for piece in pieces if piece.strip()]
+
+
+def _joined(parts: Sequence[str], fits: Callable[[str], bool]) -> list[str]:
+    """Put parts together as long as they fit."""
+    pieces = [""]
+    for part in parts:
+        if fits(pieces[-1] + part):
+            pieces[-1] += part
+        else:
+            pieces.append(part)
+    return [piece for piece in pieces if piece]
 
 
 @torch.no_grad()
@@ -332,12 +396,18 @@ def cross_attention(
     Returns:
         The S tokens of the source, the T tokens that are written, the end among both, and the
         weights (L, H, T, S) of each decoder layer and head.
+
+    Raises:
+        ValueError: if the language isn't known, or a text is longer than ``MAX_TOKENS``.
     """
+    check_one_of("language", language, LANGUAGES)
     device = next(model.parameters()).device
     start, end = (tokenizer.special_tokens[t] for t in (LANGUAGES[language], END))
     protected, values = protect(normalize(message))
     source = [*encode(tokenizer, protected), end]
     target = encode(tokenizer, protect(normalize(translation), values)[0])
+    for name, size in {"message": len(source) - 1, "translation": len(target)}.items():
+        expect(size <= MAX_TOKENS, name, f"at most {MAX_TOKENS} tokens", size)
     memory = model.encode(torch.tensor([source], device=device))
     asked: list[Tensor] = []  # what each layer's cross-attention reads
     hooks = [

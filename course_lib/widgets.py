@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from course_lib.checks import check_shares, check_sizes, expect
 from course_lib.costs import (
     A100,
     DOLLARS_PER_GPU_HOUR,
@@ -73,8 +74,7 @@ def frames(
         ValueError: if there are fewer than two values.
     """
     values = list(values)
-    if len(values) < 2:
-        raise ValueError(f"values: expected at least two, got {values}")
+    expect(len(values) >= 2, "values", "at least two", values)
     pictures = [_picture(draw(value), describe(value)) for value in values]
     slider = ipywidgets.SelectionSlider(
         options=[(str(value), i) for i, value in enumerate(values)],
@@ -110,15 +110,14 @@ def attention_explorer(
         that the weights are there where no script runs.
 
     Raises:
-        ValueError: if the tensors don't have one row per token and one width, or no token is at
-            ``asking``.
+        ValueError: if the tensors don't have one row per token and one width, have an entry that is
+            not finite, or no token is at ``asking``.
     """
     shape = (len(tokens), queries.shape[-1])
     for name, x in {"queries": queries, "keys": keys}.items():
-        if tuple(x.shape) != shape:
-            raise ValueError(f"{name}: expected shape {shape}, got {tuple(x.shape)}")
-    if asking not in range(len(tokens)):
-        raise ValueError(f"asking: expected a place from 0 to {len(tokens) - 1}, got {asking}")
+        expect(tuple(x.shape) == shape, name, f"shape {shape}", tuple(x.shape))
+        expect(bool(torch.isfinite(x).all()), name, "finite numbers", "infinity or NaN")
+    _check_place("asking", asking, len(tokens))
     dots = torch.as_tensor(queries @ keys.T, dtype=torch.float64).round(decimals=4)  # (T, T)
     data = {
         "tokens": list(tokens),
@@ -137,6 +136,10 @@ def attention_explorer(
     )
 
 
+def _check_place(name: str, place: int, size: int) -> None:
+    expect(place in range(size), name, f"a place from 0 to {size - 1}", place)
+
+
 def _fill(template: str, data: object, **parts: str) -> HTML:
     """Put the data, an id that depends on it, and other parts into a template's placeholders."""
     # An escaped "<" can't end the script that holds the data.
@@ -146,7 +149,11 @@ def _fill(template: str, data: object, **parts: str) -> HTML:
     parts |= {"FIGURE_ID": name, "FIGURE_DATA": text}
     page = (files("course_lib") / template).read_text(encoding="utf-8")
     # All at once: a part may be called like a placeholder.
-    return HTML(re.sub("|".join(parts), lambda match: parts[match.group()], page))
+    page = re.sub("|".join(parts), lambda match: parts[match.group()], page)
+    # Jupyter would set what stands between two of these signs as a formula.
+    if re.search(r"\$|\\[(\[]|\\begin", text):
+        page = f'<div class="mathjax_ignore tex2jax_ignore">{page}</div>'
+    return HTML(page)
 
 
 def _row(token: str, dot: float, score: float, power: float, weight: float) -> str:
@@ -180,18 +187,16 @@ def samples_explorer(
         ValueError: if a pair of settings is missing, or has more or fewer texts than others, or
             ``start`` is none of them.
     """
+    expect(len(samples) > 0, "samples", "texts for at least one pair of settings", "none")
     first, second = (list(dict.fromkeys(values)) for values in zip(*samples, strict=True))
     missing = [(a, b) for a in first for b in second if (a, b) not in samples]
-    if missing:
-        raise ValueError(
-            f"samples: expected texts for every pair of settings, none for {missing[0]}"
-        )
+    every = "texts for every pair of settings"
+    expect(not missing, "samples", every, f"none for {(*missing, None)[0]}")
     counts = sorted({len(texts) for texts in samples.values()})
-    if len(counts) > 1 or not counts[0]:
-        raise ValueError(f"samples: expected equally many texts for each pair, got {counts}")
+    equal = len(counts) == 1 and counts[0] > 0
+    expect(equal, "samples", "equally many texts for each pair", counts)
     start = start or (first[0], second[0])
-    if start not in samples:
-        raise ValueError(f"start: expected a pair of settings that has texts, got {start}")
+    expect(start in samples, "start", "a pair of settings that has texts", start)
     data = {
         "settings": [list(map(str, first)), list(map(str, second))],
         "start": [first.index(start[0]), second.index(start[1])],
@@ -230,10 +235,11 @@ def cost_calculator(
     Raises:
         ValueError: if a number is out of its range, or the GPU is not one of ``costs.GPUS``.
     """
-    if gpu not in GPUS:
-        raise ValueError(f"gpu: expected one of {[g.name for g in GPUS]}, got {gpu}")
-    if n_gpus < 1:
-        raise ValueError(f"n_gpus: expected at least 1, got {n_gpus}")
+    _check_gpu(gpu)
+    check_sizes(n_gpus=n_gpus)
+    expect(percent in range(1, 101), "percent", "a whole number from 1 to 100", percent)
+    for name, size in {"parameters": parameters, "tokens": tokens}.items():
+        expect(1 <= size <= 1e18, name, "a number from 1 to 1e18", size)
     flops = training_flops(parameters, tokens)
     hours = gpu_hours(flops, gpu.peak, percent / 100)
     low, high = (
@@ -285,6 +291,10 @@ def cost_calculator(
     )
 
 
+def _check_gpu(gpu: GPU) -> None:
+    expect(gpu in GPUS, "gpu", f"one of {[g.name for g in GPUS]}", gpu)
+
+
 _WIDTHS = [2**power for power in range(7, 15)]
 _TOKENS = [2**power for power in range(17)]
 # Powers of ten at the ends of the axes, and where these stand in the picture.
@@ -315,10 +325,8 @@ def roofline_explorer(*, width: int = 4096, tokens: int = 64, gpu: GPU = A100) -
     """
     choices = {"width": _WIDTHS, "tokens": _TOKENS}
     for name, value in {"width": width, "tokens": tokens}.items():
-        if value not in choices[name]:
-            raise ValueError(f"{name}: expected one of {choices[name]}, got {value}")
-    if gpu not in GPUS:
-        raise ValueError(f"gpu: expected one of {[g.name for g in GPUS]}, got {gpu}")
+        expect(value in choices[name], name, f"one of {choices[name]}", value)
+    _check_gpu(gpu)
     flops = 2 * tokens * width * 4 * width
     intensity = matmul_intensity(tokens, width, 4 * width, 2)
     ridge = gpu.peak / gpu.bandwidth
@@ -437,10 +445,13 @@ def merges_explorer(merges: Sequence[tuple[bytes, bytes]], text: str) -> HTML:
         here, so that they are there where no script runs.
 
     Raises:
-        ValueError: if there is no merge or no text.
+        ValueError: if there is no merge or no text, or the text has more than one line, which the
+            browser's field doesn't hold.
     """
-    if not merges or not text:
-        raise ValueError("merges, text: expected at least one merge and one character")
+    expect(len(merges) > 0, "merges", "at least one", "none")
+    expect(len(text) > 0, "text", "at least one character", "none")
+    expect(not re.search(r"[\r\n]", text), "text", "one line", repr(text[:40]))
+    merges = list(dict.fromkeys(map(tuple, merges)))
     tokens = [bytes([byte]) for byte in text.encode()]
     data = {
         # A character for each byte, since JSON has no bytes.
@@ -485,17 +496,19 @@ def alignment_explorer(
         where no script runs.
 
     Raises:
-        ValueError: if the weights don't fit the tokens, or there is no such head or token.
+        ValueError: if the weights don't fit the tokens or are no shares, or no token or head is
+            where it is asked for.
     """
+    expect(len(read) > 0, "read", "at least one token", "none")
+    expect(weights.dim() == 4, "weights", "shape (L, H, T, S)", tuple(weights.shape))
     n_layers, n_heads = weights.shape[:2]
     wanted = (n_layers, n_heads, len(written), len(read))
-    if tuple(weights.shape) != wanted:
-        raise ValueError(f"weights: expected shape {wanted}, got {tuple(weights.shape)}")
+    expect(tuple(weights.shape) == wanted, "weights", f"shape {wanted}", tuple(weights.shape))
+    shares = bool(((weights >= 0) & (weights <= 1.001)).all())  # half precision rounds up
+    expect(shares, "weights", "0 to 1", "others")
     heads = [(i, j) for i in range(n_layers) for j in range(n_heads)]
-    if head not in heads:
-        raise ValueError(f"head: expected at most {heads[-1]}, got {head}")
-    if asking not in range(len(written)):
-        raise ValueError(f"asking: expected a place from 0 to {len(written) - 1}, got {asking}")
+    expect(head in heads, "head", f"(0, 0) to {(n_layers - 1, n_heads - 1)}", head)
+    _check_place("asking", asking, len(written))
     names = [f"{i + 1}.{j + 1}" for i, j in heads]
     read, written = ([token.strip() or "␣" for token in tokens] for tokens in (read, written))
     percents = (100 * weights).round().int().flatten(0, 1).tolist()  # (L * H, T, S)
@@ -540,10 +553,10 @@ def bleu_calculator(hypothesis: str, reference: str) -> HTML:
         script runs.
 
     Raises:
-        ValueError: if one of the two is empty.
+        ValueError: if one of the two has no word.
     """
-    if not hypothesis.strip() or not reference.strip():
-        raise ValueError("hypothesis, reference: expected at least one word in each")
+    for name, sentence in {"hypothesis": hypothesis, "reference": reference}.items():
+        expect(len(tokenize_13a(sentence)) > 0, name, "at least one word", repr(sentence))
     counts = bleu_counts(hypothesis, reference)
     length, wanted = (int(count) for count in counts[:2])
     left, items = Counter(tokenize_13a(reference)), []
@@ -596,19 +609,20 @@ def threshold_explorer(
 
     Raises:
         ValueError: if labels and scores don't fit each other or are out of range, a class is
-            missing, or the threshold is none that the slider has.
+            missing or called like the other, or the threshold is none that the slider has.
     """
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
-    if labels.shape != scores.shape or sorted(set(labels.tolist())) != [0, 1]:
-        raise ValueError(
-            "labels: expected 0 and 1, at least one of both and as many as scores, got "
-            f"{sorted(set(labels.tolist()))}, shape {labels.shape} for {scores.shape}"
-        )
-    if not ((scores >= 0) & (scores <= 1)).all():
-        raise ValueError(f"scores: expected 0 to 1, got {scores.min()} to {scores.max()}")
+    kinds = sorted(set(labels.ravel().tolist()))
+    fit = labels.ndim == 1 and labels.shape == scores.shape and kinds == [0, 1]
+    both = "0 and 1, at least one of both and as many as scores"
+    expect(fit, "labels", both, f"{kinds}, shape {labels.shape} for {scores.shape}")
+    inside = bool(((scores >= 0) & (scores <= 1)).all())
+    expect(inside, "scores", "0 to 1", f"{scores.min()} to {scores.max()}")
+    expect(len(set(names)) == len(names) == 2, "names", "two different ones", names)
+    check_shares(threshold=threshold)
     percent = round(100 * threshold)
-    if percent not in range(1, 100) or not math.isclose(percent, 100 * threshold):
-        raise ValueError(f"threshold: expected one of 0.01, 0.02, ..., 0.99, got {threshold}")
+    step = percent in range(1, 100) and math.isclose(percent, 100 * threshold)
+    expect(step, "threshold", "one of 0.01, 0.02, ..., 0.99", threshold)
     by_class = [scores[labels == kind] for kind in (0, 1)]
     # called[k][p]: how many of class k have a score from p / 100 on; at 0 that is all of them.
     called = [[int((s >= p / 100).sum()) for p in range(100)] for s in by_class]
@@ -697,10 +711,11 @@ def decoding_explorer(
         Its first state is written here, so that it is there where no script runs.
 
     Raises:
-        ValueError: if there is no text, or the logits are not (V,) with V above ``shown``.
+        ValueError: if there is no text, or the logits are not (V,) with V above ``shown``, or not
+            finite.
     """
-    if not contexts:
-        raise ValueError("contexts: expected at least one text, got none")
+    check_sizes(shown=shown)
+    expect(len(contexts) > 0, "contexts", "at least one text", "none")
     held = [_context(text, logits, label, shown) for text, logits in contexts.items()]
     choices = {
         "temperature": [step / 20 for step in range(41)],
@@ -726,17 +741,20 @@ def decoding_explorer(
 
 
 def _hundredths(logits: Tensor) -> Tensor:
-    """Return the logits below the highest as whole numbers of hundredths, (V,)."""
+    """Return the logits below the highest as whole numbers of hundredths, (V,).
+
+    Below -1,000 they all are as good as never drawn.
+    """
     logits = logits.double().cpu()
-    return (100 * (logits - logits.max())).round()
+    return (100 * (logits - logits.max())).round().clamp(min=-100_000)
 
 
 def _context(text: str, logits: Tensor, label: Callable[[int], str], shown: int) -> dict:
     """Return what the explorer's script needs of one text's next token."""
-    if logits.dim() != 1 or len(logits) <= shown:
-        raise ValueError(
-            f"contexts: expected logits (V,) with V above {shown}, got {tuple(logits.shape)}"
-        )
+    fits = logits.dim() == 1 and len(logits) > shown
+    expected = f"logits (V,) with V above {shown}"
+    expect(fits, "contexts", expected, tuple(logits.shape))
+    expect(bool(torch.isfinite(logits).all()), "contexts", "finite logits", "infinity or NaN")
     values, order = _hundredths(logits).sort(descending=True, stable=True)
     values, rest = values.int(), values[shown:].int()
     top = zip(order[:shown].tolist(), values[:shown].tolist(), strict=True)

@@ -81,6 +81,55 @@ def test_head_and_tail_keeps_both_ends(length, expected):
     assert head_and_tail(range(length), 2, 3) == expected
 
 
+@pytest.mark.parametrize("head", range(5))
+@pytest.mark.parametrize("tail", range(5))
+def test_head_and_tail_has_no_token_twice_and_none_too_many(head, tail):
+    for length in range(12):
+        kept = head_and_tail(range(length), head, tail)
+        assert len(kept) == min(length, head + tail)
+        assert kept == sorted(set(kept))
+
+
+def test_empty_texts_get_the_bias():
+    model = small_model().eval()
+    tokens, mask = pad_with_mask([[], [1, 2]])
+    assert tokens.dtype == torch.int64
+    logits = model(tokens, mask)
+    torch.testing.assert_close(logits[0], model.head.bias)
+    torch.testing.assert_close(logits[1:], model(*pad_with_mask([[1, 2]])))
+    torch.testing.assert_close(model(*pad_with_mask([[], []])), model.head.bias.expand(2, -1))
+    torch.testing.assert_close(classify(model, [[], [1, 2], []])[:2], logits)
+    model(tokens, mask).sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_fewer_texts_than_a_batch_are_one_batch():
+    texts, labels = [[i + 1] for i in range(5)], list(range(5))
+    batches = text_batches(texts, labels, batch_size=8)
+    orders = [batches(step)[2].tolist() for step in range(3)]
+    assert all(sorted(order) == labels for order in orders)
+    assert len(set(map(tuple, orders))) > 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: head_and_tail([1], -1, 2), "head: expected a whole number, 0 or above, got -1"),
+        (lambda: head_and_tail([1], 1, 2.0), "tail: expected a whole number, 0 or above, got 2.0"),
+        (lambda: pad_with_mask([]), "rows: expected at least one, got none"),
+        (lambda: text_batches([], [], 1), "texts: expected at least one, got none"),
+        (lambda: text_batches([[1]], [0], 0), "batch_size: expected a whole number above 0"),
+        (lambda: text_batches([[1]], [0, 1], 1), "labels: expected one for each of 1 texts, got 2"),
+        (lambda: text_batches([[1]], [-1], 1), "labels: expected whole numbers from 0 up, got -1"),
+        (lambda: classify(small_model(), []), "texts: expected at least one, got none"),
+        (lambda: classify(small_model(), [[1]], 0), "batch_size: expected a whole number above 0"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 def test_padding_changes_no_logits():
     model = small_model().eval()
     texts = [[3, 4, 5], [6], [7, 8, 9, 10, 11]]
@@ -135,6 +184,10 @@ def test_another_file_is_refused(tmp_path):
     small.save(tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match=r"expected a file that ReviewClassifier.save\(\) wrote"):
         ReviewClassifier().load(tmp_path / "other.safetensors")
+    for junk in (b"", b"junk" * 100, (tmp_path / "other.safetensors").read_bytes()[:-100]):
+        (tmp_path / "other.safetensors").write_bytes(junk)
+        with pytest.raises(ValueError, match=r"expected a file that ReviewClassifier.save\(\) wro"):
+            small.load(tmp_path / "other.safetensors")
 
 
 def test_committed_margins_are_of_this_split_and_these_weights(parts, reviews):

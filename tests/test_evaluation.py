@@ -22,6 +22,7 @@ from course_lib.evaluation import (
     bleu_from_counts,
     bootstrap_interval,
     chrf,
+    chrf_from_counts,
     confusion_matrix,
     expected_calibration_error,
     perplexity,
@@ -100,12 +101,68 @@ def test_document_of_one_token_or_none_has_no_loss():
 
 def test_bad_windows_are_named():
     for arguments, message in (
-        ({"context": 0}, "context: expected at least 1, got 0"),
+        ({"context": 0}, "context: expected a whole number above 0, got 0"),
+        ({"context": 2.0}, "context: expected a whole number above 0, got 2.0"),
+        ({"context": 4, "stride": 0}, "stride: expected a whole number above 0, got 0"),
         ({"context": 4, "stride": 5}, "stride: expected 1 to context=4, got 5"),
-        ({"context": 4, "batch_size": 0}, "batch_size: expected at least 1, got 0"),
+        ({"context": 4, "batch_size": 0}, "batch_size: expected a whole number above 0, got 0"),
     ):
         with pytest.raises(ValueError, match=message):
             token_losses(Recent(5), [1, 2, 3], **arguments)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        (torch.tensor([[1, 2, 3]]), r"tokens: expected one row, shape \(T,\), got shape \(1, 3\)"),
+        ([[1, 2], [3, 4]], r"tokens: expected one row, .* got shape \(2, 2\)"),
+        ([1.0, 2.0], "tokens: expected whole numbers from 0 up, got dtype torch.float32"),
+        ([1, -1], "tokens: expected whole numbers from 0 up, got -1 to 1"),
+    ],
+)
+def test_tokens_that_are_no_document_are_named(tokens, message):
+    with pytest.raises(ValueError, match=message):
+        token_losses(Recent(5), tokens, 4)
+
+
+def test_ids_of_any_whole_type_have_the_same_losses():
+    ids = torch.tensor([1, 2, 3, 1])
+    for dtype in (torch.uint8, torch.int32):
+        torch.testing.assert_close(
+            token_losses(Recent(5), ids.to(dtype), 3), token_losses(Recent(5), ids, 3)
+        )
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"), [([710.0], math.inf), ([-1e4], 0.0), ([1.0, 3.0], math.exp(2))]
+)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_perplexity_has_no_extremes(losses, expected, dtype):
+    assert perplexity(torch.tensor(losses, dtype=dtype)) == pytest.approx(expected)
+
+
+def test_figures_of_nothing_are_refused():
+    nothing = torch.empty(0)
+    for call, message in (
+        (lambda: perplexity(nothing), "losses: expected at least one, got none"),
+        (lambda: bits_per_byte(nothing, "a"), "losses: expected at least one, got none"),
+        (lambda: bits_per_byte(torch.ones(1), ""), "text: expected at least one character"),
+        (lambda: bleu([], []), "references: .* at least one of both, got 0 and 0"),
+        (lambda: chrf([], []), "references: .* at least one of both, got 0 and 0"),
+        (lambda: bleu(["a"], [[]]), "references: expected at least one for each text, got none"),
+        (lambda: chrf(["a"], [[]]), "references: expected at least one for each text, got none"),
+        (lambda: bleu("the cat", "the cat"), "hypotheses: expected a list of texts, got one text"),
+        (lambda: chrf(["a"], "a"), "references: expected a list of texts, got one text"),
+        (lambda: bleu_from_counts([0, 0]), r"counts: expected shape \(10,\)"),
+        (lambda: chrf_from_counts([0, 0]), r"counts: expected shape \(6, 3\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_an_empty_translation_scores_0():
+    for score in (bleu, chrf):
+        assert score([""], ["a cat sat there"]) == score(["a cat"], [""]) == score([""], [""]) == 0
 
 
 # Translation
@@ -276,6 +333,32 @@ def test_bad_classification_input_is_named():
         accuracy([], [])
     with pytest.raises(ValueError, match=r"confidences: expected 0 to 1, got 0.5 to 1.5"):
         reliability([0.5, 1.5], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: confusion_matrix([0, -1], [0, 1]), "labels: expected whole numbers from 0 up"),
+        (lambda: confusion_matrix([0, 1], [0, -1]), "predictions: expected whole numbers from 0 "),
+        (lambda: confusion_matrix([0.0, 1.0], [0, 1]), "labels: .* got dtype float64"),
+        (lambda: confusion_matrix([0, 1], [False, True]), "predictions: .* got dtype bool"),
+        (lambda: confusion_matrix([0, 2], [0, 1], 2), "labels: .* from 0 to 1, got 0 to 2"),
+        (lambda: confusion_matrix([0], [0], 0), "n_classes: expected a whole number above 0"),
+        (lambda: precision_recall_f1([0, -1], [0, 1]), "labels: expected whole numbers from 0 up"),
+        (lambda: reliability([math.nan], [1]), "confidences: expected 0 to 1, got nan"),
+        (lambda: reliability([0.5], [2]), r"correct: expected true or false, 1 or 0, got \[2\]"),
+        (lambda: reliability([0.5], [1], 0), "n_bins: expected a whole number above 0, got 0"),
+        (lambda: reliability([0.5], [1, 0]), "correct: expected .* as many as confidences"),
+        (lambda: expected_calibration_error([], []), "correct: expected .* at least one entry"),
+        (lambda: bootstrap_interval(np.mean, [1, 2], level=1.5), "level: expected a share from 0"),
+        (lambda: bootstrap_interval(np.mean, [1], level=math.nan), "level: expected a share from"),
+        (lambda: bootstrap_interval(np.mean, [1], resamples=0), "resamples: expected a whole num"),
+        (lambda: bootstrap_interval(np.mean, 3), r"data: expected the same number .* got \[0\]"),
+    ],
+)
+def test_what_is_out_of_range_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 # How sure is it?

@@ -76,3 +76,69 @@ def test_diagram_draws_boxes_without_their_mark_and_arrows_from_box_to_box():
     assert ax.lines[0].get_xydata().tolist() == [[0, 0], [1.5, 0], [1.5, 3]]  # around
     widths = [patch.get_width() for patch in ax.patches]
     assert widths[1] < widths[0] == widths[2]
+
+
+MARKUP = [
+    "$x$",
+    "$",
+    "$$",
+    "a_b^c",
+    "%s",
+    "<b>&amp;",
+    "\\alpha",
+    "\\$5",
+    "{",
+    "_a",
+    "#",
+    "|",
+    "$\\frac$",
+]
+
+
+def shown(text):
+    """What matplotlib draws: the text, and whether it reads it as a formula."""
+    return text._preprocess_math(text.get_text())
+
+
+def test_labels_that_look_like_formulas_are_shown_as_they_are():
+    size = len(MARKUP)
+    ax = plots.attention_map(np.full((size, size), 1 / size), MARKUP, MARKUP, title="$\\frac$")
+    ax.figure.canvas.draw()
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        assert [shown(label) for label in labels] == [(text, False) for text in MARKUP]
+    assert shown(ax.title) == ("$\\frac$", False)
+    _, ax = plt.subplots()
+    plots.diagram(ax, {"$x$": (0, 0), "$\\frac$": (1, 1)}, [("$x$", "$\\frac$")])
+    ax.figure.canvas.draw()
+    assert [shown(text) for text in ax.texts[:2]] == [("$x$", False), ("$\\frac$", False)]
+
+
+def test_signs_that_the_font_lacks_come_from_one_that_is_installed(monkeypatch):
+    names = ["DejaVu Sans", plots.FALLBACKS[1]]
+    monkeypatch.setattr(plots.font_manager, "get_font_names", lambda: names)
+    with plt.rc_context():
+        plots.use_course_style()
+        assert plt.rcParams["font.family"] == ["sans-serif", plots.FALLBACKS[1]]
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([[1.5]], "weights: expected 0 to 1, got 1.5 to 1.5"),
+        ([[-0.5]], "weights: expected 0 to 1, got -0.5 to -0.5"),
+        ([[np.nan]], "weights: expected 0 to 1, got nan to nan"),
+        (np.empty((0, 0)), "weights: expected at least one query and one key, got none"),
+    ],
+)
+def test_attention_map_refuses_what_are_no_weights(weights, message):
+    labels = ["a"] * len(weights)
+    with pytest.raises(ValueError, match=message):
+        plots.attention_map(np.array(weights), labels, labels)
+
+
+def test_diagram_names_the_box_that_is_not_there():
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match="arrows: expected labels among a, b, got 'c'"):
+        plots.diagram(ax, {"a": (0, 0), "b": (1, 1)}, [("a", "b"), ("a", "c")])
+    with pytest.raises(ValueError, match="boxes: expected at least one, got none"):
+        plots.diagram(ax, {}, [])

@@ -203,6 +203,99 @@ def test_odd_messages_get_some_translation(tokenizer, model):
     assert all(isinstance(got, str) for got in translation.translate(model, tokenizer, odd))
 
 
+def test_slots_of_any_number_stand_for_their_placeholders():
+    message = " ".join(f"{{name{i}}}" for i in range(30)) + " {name3}"
+    protected, values = translation.protect(message)
+    assert len(values) == 30
+    assert protected.endswith("<|29|> <|3|>")
+    assert translation.restore(protected, values) == message
+
+
+def test_protecting_takes_time_in_proportion_to_the_placeholders():
+    class Counted(str):
+        compared = 0
+
+        def __eq__(self, other):
+            Counted.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    values = [Counted(f"{{{i}}}") for i in range(2_000)]
+    translation.protect("{a}{b}" + "".join(values), values)
+    assert Counted.compared < 10_000
+
+
+def test_a_long_message_is_translated_piece_by_piece(tokenizer, model):
+    message = "Delete the file. " * 40 + "Delete the file"
+    pieces = translation._pieces(tokenizer, message)
+    assert " ".join(pieces) == message
+    sizes = [len(tokenizer.encode(translation.protect(p)[0], translation.SLOTS)) for p in pieces]
+    assert max(sizes) <= translation.MAX_TOKENS // 2
+    (got,) = translation.translate(model, tokenizer, [message])
+    assert got == " ".join(translation.translate(model, tokenizer, pieces))
+    assert got.endswith("Supprimer le fichier")
+    short = translation.translate(model, tokenizer, [message, "Delete the file", message])
+    assert short == [got, "Supprimer le fichier", got]
+
+
+@pytest.mark.parametrize("unit", ["word ", "a", "🦉", "A b. ", "{name} ", "{a}{b}", "<b>"])
+def test_pieces_of_any_message_fit_and_lose_nothing(tokenizer, unit):
+    message = translation.normalize(unit * 400 + "end")
+    pieces = translation._pieces(tokenizer, message)
+    assert "".join("".join(pieces).split()) == "".join(message.split())
+    for piece in pieces:
+        protected, values = translation.protect(piece)
+        assert len(values) <= len(translation.SLOTS)
+        assert len(translation.encode(tokenizer, protected)) <= translation.MAX_TOKENS // 2
+
+
+def test_all_placeholders_of_a_message_come_back(tokenizer, model):
+    message = " ".join(f"Delete %(name{i})s?" for i in range(9))
+    (got,) = translation.translate(model, tokenizer, [message])
+    assert got == " ".join(f"Supprimer %(name{i})s ?" for i in range(9))
+
+
+def test_padding_is_of_whole_numbers():
+    for rows in ([[], [1, 2]], [[], []], [[1]]):
+        assert translation.pad(rows).dtype == torch.int64
+    assert translation.pad([[], [1, 2]], -1).tolist() == [[-1, -1], [1, 2]]
+    with pytest.raises(ValueError, match=r"rows: expected whole numbers, got torch\.float32"):
+        translation.pad([[1], [1.5]])
+
+
+def test_loss_of_no_target_is_0():
+    model = torch.nn.Linear(2, 3)
+    targets = torch.full((4,), translation.IGNORE)
+    loss = translation.smoothed_loss(model, torch.ones(4, 2), targets)
+    loss.backward()
+    assert loss.item() == model.weight.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda t, m: translation.translation_batches(t, PAIRS, 0), "batch_tokens: expected a wh"),
+        (lambda t, m: translation.translation_batches(t, PAIRS, 3), "batch_tokens: expected more"),
+        (lambda t, m: translation.translation_batches(t, {}, 9), "pairs: expected at least one"),
+        (lambda t, m: translation.translation_batches(t, {"xx": []}, 9), "pairs: expected one of"),
+        (lambda t, m: translation.translation_loss(m, None, 0), "steps: expected a whole number"),
+        (lambda t, m: translation.smoothed_loss(m, smoothing=2), "smoothing: expected a share"),
+        (lambda t, m: translation.translate(m, t, "Hello"), "messages: expected a list of texts"),
+        (lambda t, m: translation.translate(m, t, [], n_beams=0), "n_beams: expected a whole nu"),
+        (lambda t, m: translation.translate(m, t, [], batch_size=0), "batch_size: expected a wh"),
+        (lambda t, m: translation.cross_attention(m, t, "a", "b", "xx"), "language: expected one"),
+        (
+            lambda t, m: translation.cross_attention(m, t, "🦉" * 60, "b"),
+            "message: expected at most 126 tokens, got 240",
+        ),
+    ],
+)
+def test_what_is_out_of_range_is_named(tokenizer, model, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(tokenizer, model)
+
+
 def test_bad_input_is_named(tokenizer, model):
     with pytest.raises(ValueError, match="language: expected one of fr, zh_CN, got 'xx'"):
         translation.translate(model, tokenizer, ["Hello"], "xx")

@@ -199,7 +199,7 @@ def test_samples_show_the_first_text_without_a_script(browser):
 
 
 def test_samples_name_what_is_missing():
-    with pytest.raises(ValueError, match=r"every pair of settings, none for \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"every pair of settings, got none for \(1, 2\)"):
         widgets.samples_explorer({(1, 1): ["a"], (2, 2): ["b"]}, labels=("n", "t"))
     with pytest.raises(ValueError, match=r"equally many texts for each pair, got \[1, 2\]"):
         widgets.samples_explorer({(1, 1): ["a"], (2, 1): ["b", "c"]}, labels=("n", "t"))
@@ -263,9 +263,12 @@ def test_calculator_computes_what_course_lib_does(browser):
 
 def test_calculator_says_what_it_can_t_show():
     for changes, message in (
-        ({"parameters": 0}, "parameters: expected a number above 0, got 0"),
-        ({"percent": 140}, "utilization: expected a share of the peak up to 1, got 1.4"),
-        ({"n_gpus": 0}, "n_gpus: expected at least 1, got 0"),
+        ({"parameters": 0}, "parameters: expected a number from 1 to 1e18, got 0"),
+        ({"tokens": math.nan}, "tokens: expected a number from 1 to 1e18, got nan"),
+        ({"tokens": 1e300}, r"tokens: expected a number from 1 to 1e18, got 1e\+300"),
+        ({"percent": 140}, "percent: expected a whole number from 1 to 100, got 140"),
+        ({"percent": 40.5}, "percent: expected a whole number from 1 to 100, got 40.5"),
+        ({"n_gpus": 0}, "n_gpus: expected a whole number above 0, got 0"),
         ({"gpu": None}, r"gpu: expected one of \['V100', 'A100', 'H100'\], got None"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -378,7 +381,7 @@ def test_merges_show_the_same_first_tokens_without_a_script(browser, bpe):
 
 
 def test_merges_need_a_merge_and_a_text():
-    with pytest.raises(ValueError, match="at least one merge and one character"):
+    with pytest.raises(ValueError, match=r"^(merges|text): expected at least one"):
         widgets.merges_explorer([], "text")
 
 
@@ -432,13 +435,20 @@ def test_alignment_shows_the_same_first_state_without_a_script(browser):
     ("changes", "message"),
     [
         ({"weights": LOOKED[:, :, :3]}, r"weights: expected shape \(2, 2, 4, 3\), got \(2, 2, 3,"),
-        ({"head": (2, 0)}, r"head: expected at most \(1, 1\), got \(2, 0\)"),
+        ({"head": (2, 0)}, r"head: expected \(0, 0\) to \(1, 1\), got \(2, 0\)"),
+        ({"head": (-1, 0)}, r"head: expected \(0, 0\) to \(1, 1\), got \(-1, 0\)"),
+        ({"weights": LOOKED[0]}, r"weights: expected shape \(L, H, T, S\), got \(2, 4, 3\)"),
+        ({"weights": LOOKED * math.nan}, "weights: expected 0 to 1, got others"),
+        ({"weights": -LOOKED}, "weights: expected 0 to 1, got others"),
+        ({"asking": -1}, "asking: expected a place from 0 to 3, got -1"),
         ({"asking": 4}, "asking: expected a place from 0 to 3, got 4"),
     ],
 )
 def test_alignment_names_what_does_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
         widgets.alignment_explorer(READ, WRITTEN, **{"weights": LOOKED, **changes})
+    with pytest.raises(ValueError, match="read: expected at least one token, got none"):
+        widgets.alignment_explorer([], WRITTEN, LOOKED[..., :0])
 
 
 PAIRS = [
@@ -513,7 +523,7 @@ def test_bleu_calculator_shows_the_same_first_state_without_a_script(browser):
 
 
 def test_bleu_calculator_needs_words():
-    with pytest.raises(ValueError, match="hypothesis, reference: expected at least one word"):
+    with pytest.raises(ValueError, match=r"^(hypothesis|reference): expected at least one word"):
         widgets.bleu_calculator("a", " ")
 
 
@@ -582,6 +592,10 @@ def test_threshold_shows_the_same_first_state_without_a_script(browser):
         ({"labels": LABELS[:9]}, r"labels: expected 0 and 1, .* shape \(9,\) for \(300,\)"),
         ({"labels": torch.ones(300)}, r"labels: expected 0 and 1, at least one of both"),
         ({"scores": 2 * SCORES}, "scores: expected 0 to 1, got "),
+        ({"labels": [[0, 1]], "scores": [[0, 1]]}, r"labels: .* shape \(1, 2\) for \(1, 2\)"),
+        ({"scores": SCORES * math.nan}, "scores: expected 0 to 1, got nan to nan"),
+        ({"names": ("a", "a")}, "names: expected two different ones, got "),
+        ({"threshold": math.nan}, "threshold: expected a share from 0 to 1, got nan"),
         ({"threshold": 1.0}, "threshold: expected one of 0.01, 0.02, ..., 0.99, got 1.0"),
         ({"threshold": 0.505}, "threshold: expected one of 0.01, .* got 0.505"),
     ],
@@ -686,3 +700,94 @@ def test_decoding_names_what_it_can_t_show():
     for wrong in (torch.zeros(12), torch.zeros(1, 50)):
         with pytest.raises(ValueError, match=r"contexts: expected logits \(V,\) with V above 12"):
             widgets.decoding_explorer({"x": wrong}, decoding_label)
+
+
+def test_logits_without_a_distribution_are_refused_and_the_least_ones_are_small():
+    for wrong in (math.nan, math.inf, -math.inf):
+        logits = torch.arange(20.0)
+        logits[3] = wrong
+        with pytest.raises(ValueError, match="contexts: expected finite logits"):
+            widgets.decoding_explorer({"text": logits}, str)
+    with pytest.raises(ValueError, match="shown: expected a whole number above 0, got 0"):
+        widgets.decoding_explorer({"text": torch.arange(20.0)}, str, shown=0)
+    logits = torch.arange(20.0)
+    logits[0] = -1e9
+    assert len(widgets.decoding_explorer({"text": logits}, str).data) < 400_000
+
+
+def test_explorer_refuses_what_no_weights_can_be_computed_from():
+    for name in ("queries", "keys"):
+        tensors = {"queries": QUERIES, "keys": KEYS, name: KEYS * math.inf}
+        with pytest.raises(ValueError, match=f"{name}: expected finite numbers"):
+            widgets.attention_explorer(TOKENS, **tensors)
+
+
+def test_samples_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="samples: expected texts for at least one pair of"):
+        widgets.samples_explorer({}, labels=("a", "b"))
+
+
+def test_a_merge_twice_keeps_its_first_place_and_a_text_is_one_line():
+    merges = [(b"a", b"b"), (b"ab", b"c")]
+    once, twice = (widgets.merges_explorer(m, "abc").data for m in (merges, [*merges, merges[0]]))
+    assert once == twice
+    for text in ("a\nb", "a\r"):
+        with pytest.raises(ValueError, match="text: expected one line, got"):
+            widgets.merges_explorer(merges, text)
+
+
+# Texts that mean something to HTML, to JSON, to a script, to MathJax
+
+MARKUP = [
+    "</script><script>window.hurt = 1</script>",
+    "<img src=x onerror='window.hurt = 1'>",
+    "<!--<script>",
+    "&lt;b&gt; &amp;",
+    "\"'`${window.hurt = 1}\\",
+    "$x^2$ and $y_1$",
+    "\\(x\\) \\[y\\]",
+    "\u2028\u2029\t",
+    "%s {0} FIGURE_ID",
+    "猫🙂e\u0301",
+]
+SHARES = torch.full((1, 1, len(MARKUP), len(MARKUP)), 1 / len(MARKUP))
+MARKED = {
+    "attention": lambda: widgets.attention_explorer(
+        MARKUP, torch.eye(len(MARKUP)), torch.eye(len(MARKUP)), asking=1
+    ),
+    "samples": lambda: widgets.samples_explorer(
+        {(a, b): [a] for a in MARKUP for b in MARKUP}, labels=(MARKUP[0], MARKUP[1])
+    ),
+    "merges": lambda: widgets.merges_explorer([(b"<", b"/")], "".join(MARKUP)),
+    "alignment": lambda: widgets.alignment_explorer(MARKUP, MARKUP, SHARES, asking=1),
+    "bleu": lambda: widgets.bleu_calculator("".join(MARKUP), "".join(MARKUP)),
+    "threshold": lambda: widgets.threshold_explorer([0, 1], [0.1, 0.9], (MARKUP[0], MARKUP[1])),
+    "decoding": lambda: widgets.decoding_explorer(
+        {text: torch.arange(20.0) for text in MARKUP}, lambda i: MARKUP[i % len(MARKUP)]
+    ),
+}
+
+
+@pytest.mark.parametrize("make", MARKED.values(), ids=MARKED)
+def test_texts_that_look_like_markup_are_shown_as_they_are(browser, make):
+    for script, page in both_ways(browser, make().data):
+        assert page.locator("img, figure figure").count() == 0
+        assert page.locator("script").count() == 1
+        if script:
+            assert page.evaluate("window.hurt") is None
+            assert page.locator("figure [hidden]").count() == 0, "the script ran to its end"
+
+
+def test_explorer_shows_each_token_as_it_is(browser):
+    for _, page in both_ways(browser, MARKED["attention"]().data):
+        shown = page.locator("tbody th").all_text_contents()
+        assert shown == MARKUP
+
+
+def test_a_dollar_is_no_formula_and_other_texts_need_no_frame():
+    for token in ("$", "\\(x\\)", "\\begin{a}"):
+        page = widgets.attention_explorer([token, "a", "b"], QUERIES, KEYS).data
+        assert page.startswith('<div class="mathjax_ignore tex2jax_ignore"><figure')
+    for token in ("a", "\n", '"', "\\"):
+        page = widgets.attention_explorer([token, "a", "b"], QUERIES, KEYS).data
+        assert page.startswith("<figure")
