@@ -7,7 +7,6 @@ here, from Radford et al. (2019), 'Language Models are Unsupervised Multitask Le
 
 import heapq
 import json
-import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
@@ -17,6 +16,7 @@ from pathlib import Path
 import regex
 
 from course_lib.checks import check_ids, check_sizes, expect
+from course_lib.files import written_whole
 
 # GPT-2's pattern: English clitics, words, numbers, other signs (each with one space before it), and
 # what is left of the spaces. Merges never cross the borders that it sets.
@@ -294,12 +294,8 @@ class BPETokenizer:
             "alphabet": _to_signs(b"".join(self.alphabet)),
             "special_first": self.special_first,
         }
-        part = Path(f"{path}.part")
-        try:
+        with written_whole(path) as part:
             part.write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> "BPETokenizer":

@@ -288,8 +288,12 @@ def train(
     if clip is not None:
         check_positive(clip=clip)
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
-    expect(len(optimizers) > 0, "optimizer", "one or several", "none")
+    known = optimizers and all(isinstance(one, Optimizer) for one in optimizers)
+    expect(bool(known), "optimizer", "one or several optimizers", optimizer)
     groups = [group for one in optimizers for group in one.param_groups]
+    trained = [id(p) for group in groups for p in group["params"]]
+    once = len(set(trained)) == len(trained)
+    expect(once, "optimizer", "each parameter in one optimizer", "one in several")
     rates = [group["lr"] for group in groups]
     for rate in rates:
         check_not_negative(lr=float(rate))

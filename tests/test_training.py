@@ -400,7 +400,8 @@ def test_other_errors_pass_through():
         ({"clip": -1.0}, "clip: expected a number above 0, got -1.0"),
         ({"clip": float("nan")}, "clip: expected a number above 0, got nan"),
         ({"clip": float("inf")}, "clip: expected a number above 0, got inf"),
-        ({"optimizer": []}, "optimizer: expected one or several, got none"),
+        ({"optimizer": []}, r"optimizer: expected one or several optimizers, got \[\]"),
+        ({"optimizer": ["AdamW"]}, "optimizer: expected one or several optimizers, got .'AdamW'"),
         ({"schedule": lambda step: -1.0}, "schedule: expected a number, 0 or above, got -1.0"),
         ({"schedule": lambda step: math.nan}, "schedule: expected a number, 0 or above, got nan"),
         (
@@ -420,6 +421,12 @@ def test_a_learning_rate_that_can_not_be_is_refused_also_if_set_by_hand():
     optimizer.param_groups[0]["lr"] = math.nan
     with pytest.raises(ValueError, match="lr: expected a number, 0 or above, got nan"):
         run(model, optimizer=optimizer)
+
+
+def test_a_parameter_in_two_optimizers_is_refused():
+    model = tiny_model()
+    with pytest.raises(ValueError, match="optimizer: expected each parameter in one optimizer"):
+        run(model, optimizer=[adamw(model), adamw(model[3])])
 
 
 @pytest.mark.parametrize("sizes", [(0, 0), (8, 7), (1, 0)])

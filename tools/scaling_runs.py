@@ -6,7 +6,6 @@ stopped and repeated. All runs take about twenty minutes on one core that has no
 
 import argparse
 import json
-import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import torch
 
 from course_lib import scaling
+from course_lib.files import written_whole
 
 FILE = Path(scaling.__file__).with_name("scaling_runs.json")
 FITTED = (8, 12, 16, 24, 32, 48, 64)
@@ -57,9 +57,8 @@ def save(runs: list[scaling.Run]) -> None:
         "seconds": "CPU time of the training, on a machine that did other work, too",
     }
     text = f'{{"about": {json.dumps(about, indent=1)},\n"runs": [\n{lines}\n]}}\n'
-    temporary = FILE.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, FILE)
+    with written_whole(FILE) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def main() -> int:

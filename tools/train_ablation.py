@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from course_lib.ablation import PARTS, run
+from course_lib.files import written_whole
 
 FILE = Path(__file__).resolve().parent.parent / "course_lib" / "ablation_runs.json"
 SEEDS = 3
@@ -30,7 +31,8 @@ def main() -> None:
                 continue
             start = time.perf_counter()
             done.append(run(part, **SETTINGS, seed=seed)[1])
-            FILE.write_text(json.dumps(curves) + "\n")
+            with written_whole(FILE) as file:
+                file.write_text(json.dumps(curves) + "\n")
             loss, seconds = done[-1][-1][1], time.perf_counter() - start
             print(f"seed {seed}, without {part}: {loss:.3f} ({seconds:.0f} s)", flush=True)
 

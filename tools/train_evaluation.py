@@ -17,6 +17,7 @@ from torch import Tensor
 from course_lib import classification
 from course_lib.classification import ReviewClassifier, classify, head_and_tail, text_batches
 from course_lib.data import load_film_reviews
+from course_lib.files import written_whole
 from course_lib.optim import AdamW, warmup_stable_decay
 from course_lib.training import train
 
@@ -85,7 +86,8 @@ def main() -> None:
         found[name] = {"reviews": part, "margins": [round(margin, 3) for margin in margins]}
         right = [(m > 0) == labels[i] for m, i in zip(margins, part, strict=True)]
         print(f"{name}: accuracy {sum(right) / len(right):.4f} on {len(right)} reviews")
-    classification.WEIGHTS.with_suffix(".json").write_text(json.dumps(found) + "\n")
+    with written_whole(classification.WEIGHTS.with_suffix(".json")) as part:
+        part.write_text(json.dumps(found) + "\n")
     print(
         f"step {steps}: loss {result.loss:.3f}, validation {result.val_loss:.3f}; training took "
         f"{result.seconds / 60:.0f} minutes, this process {time.process_time() / 60:.0f} minutes "

@@ -8,6 +8,7 @@ from safetensors.torch import save_model
 from settings import from_command_line
 
 from course_lib import plays
+from course_lib.files import written_whole
 from course_lib.tokenizer import BPETokenizer
 from course_lib.training import corpus_loss, random_windows, recipe_optimizers, train
 
@@ -39,7 +40,8 @@ def main() -> None:
     )
     plays.FOLDER.mkdir(exist_ok=True)
     tokenizer.save(plays.FOLDER / "generation.json")
-    save_model(model.half().cpu(), str(plays.FOLDER / "generation.safetensors"))
+    with written_whole(plays.FOLDER / "generation.safetensors") as part:
+        save_model(model.half().cpu(), str(part))
     print(
         f"step {args.steps}: loss {result.loss:.3f}, held out {result.val_loss:.3f} nats per "
         f"token, {args.steps * BATCH_SIZE * context / len(tokens):.1f} times through "

@@ -11,6 +11,7 @@ from safetensors.torch import save_model
 from settings import from_command_line
 
 from course_lib import translation
+from course_lib.files import written_whole
 from course_lib.training import recipe_optimizers, train
 
 STEPS, BATCH_TOKENS, SEED = 1800, 2000, 0
@@ -46,8 +47,9 @@ def main() -> None:
     translation.FOLDER.mkdir(exist_ok=True)
     tokenizer.save(translation.FOLDER / "translation.json")
     # What it has read stands in the file, so that a test can tell if the parts have changed since.
-    path = str(translation.FOLDER / "translation.safetensors")
-    save_model(model.half().cpu(), path, {"training_sources": read, "steps": str(args.steps)})
+    about = {"training_sources": read, "steps": str(args.steps)}
+    with written_whole(translation.FOLDER / "translation.safetensors") as part:
+        save_model(model.half().cpu(), str(part), about)
     print(
         f"step {args.steps}: loss {result.loss:.3f} with smoothing, validation "
         f"{result.val_loss:.3f} nats per token, {result.seconds / 60:.0f} minutes"
