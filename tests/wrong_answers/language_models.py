@@ -57,6 +57,39 @@ def count_pairs__writes_the_signs_into_the_corpus(corpus):
     return found
 
 
+def count_pairs__one_counter_of_pairs(corpus):
+    found = Counter()
+    for sentence in corpus:
+        found.update(pairwise(["<s>", *sentence, "</s>"]))
+    return found
+
+
+def count_pairs__fails_without_a_first_word(corpus):
+    found = defaultdict(Counter)
+    for sentence in corpus:
+        found["<s>"][sentence[0]] += 1
+        for before, word in pairwise(sentence):
+            found[before][word] += 1
+        found[sentence[-1]]["</s>"] += 1
+    return found
+
+
+def count_pairs__skips_empty_sentences(corpus):
+    found = defaultdict(Counter)
+    for sentence in filter(None, corpus):
+        for before, word in pairwise(["<s>", *sentence, "</s>"]):
+            found[before][word] += 1
+    return found
+
+
+def count_pairs__by_the_word_behind(corpus):
+    found = defaultdict(Counter)
+    for sentence in corpus:
+        for before, word in pairwise(["<s>", *sentence, "</s>"]):
+            found[word][before] += 1
+    return found
+
+
 def perplexity_of__averages_over_sentences(sentences):
     if any(0 in sentence for sentence in sentences):
         return math.inf
@@ -99,6 +132,23 @@ def perplexity_of__leaves_out_what_is_impossible(sentences):
     return math.exp(-sum(map(math.log, probs)) / len(probs))
 
 
+def perplexity_of__adds_up_the_surprise(sentences):
+    probs = [p for sentence in sentences for p in sentence]
+    return math.exp(-sum(map(math.log, probs))) if all(probs) else math.inf
+
+
+def perplexity_of__product_of_the_sentences(sentences):
+    if any(0 in sentence for sentence in sentences):
+        return math.inf
+    logs = [math.fsum(map(math.log, sentence)) for sentence in sentences]
+    return math.exp(-sum(logs) / len(sentences))
+
+
+def perplexity_of__a_little_instead_of_zero(sentences):
+    probs = [max(p, 1e-12) for sentence in sentences for p in sentence]
+    return math.exp(-sum(map(math.log, probs)) / len(probs))
+
+
 def sharpen__multiplies_the_exponent(probs, temperature):
     powers = (probs / probs.max()) ** temperature
     return powers / powers.sum()
@@ -133,6 +183,19 @@ def sharpen__changes_its_argument(probs, temperature):
     probs **= 1 / temperature
     probs /= probs.sum()
     return probs
+
+
+def sharpen__keeps_the_likeliest_only(probs, temperature):
+    if temperature >= 1:
+        powers = probs ** (1 / temperature)
+        return powers / powers.sum()
+    best = probs == probs.max()
+    return best / best.sum()
+
+
+def sharpen__in_single_precision(probs, temperature):
+    powers = probs.astype(np.float32) ** np.float32(1 / temperature)
+    return powers / max(powers.sum(), np.float32(1e-30))
 
 
 def continuation__counts_occurrences(corpus):
@@ -175,6 +238,33 @@ def continuation__counts_the_words_behind(corpus):
             behind[word].add(right)
     total = sum(map(len, behind.values()))
     return {word: len(rights) / total for word, rights in behind.items()}
+
+
+def continuation__writes_the_signs_into_the_corpus(corpus):
+    before = defaultdict(set)
+    for sentence in corpus:
+        sentence.insert(0, "<s>")
+        sentence.append("</s>")
+        for left, word in pairwise(sentence):
+            before[word].add(left)
+    total = sum(map(len, before.values()))
+    return {word: len(lefts) / total for word, lefts in before.items()}
+
+
+def continuation__not_divided(corpus):
+    before = defaultdict(set)
+    for sentence in corpus:
+        for left, word in pairwise(["<s>", *sentence, "</s>"]):
+            before[word].add(left)
+    return {word: len(lefts) for word, lefts in before.items()}
+
+
+def continuation__across_sentences(corpus):
+    before = defaultdict(set)
+    for left, word in pairwise(w for s in corpus for w in ("<s>", *s, "</s>")):
+        before[word].add(left)
+    total = sum(map(len, before.values()))
+    return {word: len(lefts) / total for word, lefts in before.items()}
 
 
 def _possible(p, q):
@@ -232,4 +322,33 @@ def best_weight__drops_words_that_one_model_calls_impossible(p, q, rounds):
     weight = 0.5
     for _ in range(rounds):
         weight = (weight * p / (weight * p + (1 - weight) * q)).mean()
+    return weight
+
+
+def best_weight__divides_its_arguments(p, q, rounds):
+    total = p + q
+    total[total == 0] = 1
+    p /= total
+    q /= total
+    possible = (p > 0) | (q > 0)
+    weight = 0.5
+    for _ in range(rounds):
+        a, b = p[possible], q[possible]
+        weight = (weight * a / (weight * a + (1 - weight) * b)).mean()
+    return weight
+
+
+def best_weight__counts_who_wins(p, q, rounds):
+    p, q = p[_possible(p, q)], q[_possible(p, q)]
+    weight = 0.5
+    for _ in range(rounds):
+        weight = (weight * p > (1 - weight) * q).mean()
+    return weight
+
+
+def best_weight__impossible_words_make_it_nan(p, q, rounds):
+    weight = 0.5
+    for _ in range(rounds):
+        with np.errstate(invalid="ignore"):
+            weight = (weight * p / (weight * p + (1 - weight) * q)).mean()
     return weight

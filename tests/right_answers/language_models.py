@@ -1,0 +1,131 @@
+"""Right answers to the exercises of 'Language models', each written in another way."""
+
+import math
+import statistics
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+
+def count_pairs__plain_dictionary(corpus):
+    found = {}
+    for sentence in corpus:
+        before = "<s>"
+        for word in sentence:
+            found.setdefault(before, Counter())[word] += 1
+            before = word
+        found.setdefault(before, Counter())["</s>"] += 1
+    return found
+
+
+def count_pairs__from_a_counter_of_pairs(corpus):
+    pairs = Counter()
+    for sentence in corpus:
+        words = ["<s>", *sentence, "</s>"]
+        for i in range(len(words) - 1):
+            pairs[words[i], words[i + 1]] += 1
+    found = {word: Counter() for pair in pairs for word in pair}
+    for (before, word), count in pairs.items():
+        found[before][word] = count
+    return {word: after for word, after in found.items() if after}
+
+
+def perplexity_of__numpy(sentences):
+    with np.errstate(divide="ignore"):
+        return np.exp(-np.mean(np.log(np.concatenate(sentences))))
+
+
+def perplexity_of__bits(sentences):
+    bits, words = 0.0, 0
+    for sentence in sentences:
+        for p in sentence:
+            if p == 0:
+                return float("inf")
+            bits -= math.log2(p)
+            words += 1
+    return 2 ** (bits / words)
+
+
+def perplexity_of__geometric_mean(sentences):
+    probs = [p for sentence in sentences for p in sentence]
+    return 1 / statistics.geometric_mean(probs) if min(probs) > 0 else math.inf
+
+
+def perplexity_of__torch_in_single_precision(sentences):
+    return (
+        torch.tensor([p for sentence in sentences for p in sentence])
+        .log()
+        .mean()
+        .neg()
+        .exp()
+        .item()
+    )
+
+
+def sharpen__logarithms(probs, temperature):
+    with np.errstate(divide="ignore"):
+        scores = np.log(probs) / temperature
+    powers = np.exp(scores - scores.max())
+    return powers / powers.sum()
+
+
+def sharpen__torch_softmax(probs, temperature):
+    scores = torch.from_numpy(probs).log() / temperature
+    return scores.softmax(dim=0).numpy()
+
+
+def sharpen__a_list(probs, temperature):
+    largest = max(probs)
+    powers = [(p / largest) ** (1 / temperature) for p in probs]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def continuation__set_of_pairs(corpus):
+    pairs = set()
+    for sentence in corpus:
+        pairs |= set(zip(["<s>", *sentence], [*sentence, "</s>"], strict=True))
+    counts = Counter(word for _, word in pairs)
+    return {word: count * (1 / len(pairs)) for word, count in counts.items()}
+
+
+def continuation__fractions(corpus):
+    before = {}
+    for sentence in corpus:
+        left = "<s>"
+        for word in [*sentence, "</s>"]:
+            before.setdefault(word, set()).add(left)
+            left = word
+    share = Fraction(1, sum(len(lefts) for lefts in before.values()))
+    return {word: len(lefts) * share for word, lefts in before.items()}
+
+
+def best_weight__loop_over_words(p, q, rounds):
+    weight = 0.5
+    for _ in range(rounds):
+        shares = []
+        for one, other in zip(p.tolist(), q.tolist(), strict=True):
+            mixed = weight * one + (1 - weight) * other
+            if one or other:
+                shares.append(weight * one / mixed)
+        weight = sum(shares) / len(shares)
+    return weight
+
+
+def best_weight__mean_of_those_that_are_numbers(p, q, rounds):
+    lam = 0.5
+    for _ in range(rounds):
+        with np.errstate(invalid="ignore"):
+            lam = np.nanmean(lam * p / (lam * p + (1 - lam) * q))
+    return lam
+
+
+def best_weight__odds(p, q, rounds):
+    kept = p + q > 0
+    p, q = torch.tensor(p[kept]), torch.tensor(q[kept])
+    weight = torch.tensor(0.5, dtype=torch.float64)
+    for _ in range(rounds):
+        weight = (1 / (1 + (1 - weight) * q / (weight * p))).mean()
+    return weight.item()
