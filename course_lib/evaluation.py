@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from course_lib.checks import check_ids, check_shares, check_sizes, expect
+from course_lib.checks import check_counts, check_ids, check_shares, check_sizes, expect
 
 # Language models
 
@@ -418,6 +418,7 @@ def bootstrap_interval(
     """
     check_shares(level=level)
     check_sizes(resamples=resamples)
+    check_counts(seed=seed)
     arrays = [np.asarray(column) for column in data]
     sizes = {len(array) if array.ndim else 0 for array in arrays}
     same = len(sizes) == 1 and 0 not in sizes

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 import regex
 
-from course_lib.checks import check_shares, check_sizes, expect
+from course_lib.checks import check_counts, check_shares, check_sizes, expect
 
 Documents = dict[Hashable, str]
 Step = Callable[[Documents], Documents]
@@ -216,13 +216,18 @@ def minhash(shingles: np.ndarray, n_hashes: int = 128, seed: int = 0) -> np.ndar
         ValueError: if there is no shingle, or no hash function.
     """
     check_sizes(n_hashes=n_hashes)
+    check_counts(seed=seed)
     expect(len(shingles) > 0, "shingles", "at least one", "none")
     factor, offset = np.random.default_rng(seed).integers(
         0, 2**64, size=(2, n_hashes, 1), dtype=np.uint64
     )
     # The upper half of a x + b modulo 2^64, a odd: Dietzfelbinger et al. (1997).
-    values = ((factor | np.uint64(1)) * shingles + offset) >> np.uint64(32)  # (n_hashes, S)
-    return values.min(axis=1)
+    least = np.full(n_hashes, 2**64 - 1, dtype=np.uint64)
+    for start in range(0, len(shingles), 2**14):  # a long text would take gigabytes at once
+        part = shingles[start : start + 2**14]
+        values = ((factor | np.uint64(1)) * part + offset) >> np.uint64(32)  # (n_hashes, 2^14)
+        least = np.minimum(least, values.min(axis=1))
+    return least
 
 
 def near_copies(

