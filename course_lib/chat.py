@@ -408,7 +408,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Talk to SmolLM2 in the terminal; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m course_lib.chat",
-        description="Talk to SmolLM2-135M. Ctrl-C ends an answer, an empty line the chat.",
+        description="Talk to SmolLM2-135M. Ctrl-C ends an answer, at the prompt the chat.",
     )
     parser.add_argument("--system", default=SYSTEM_PROMPT, help="the system prompt [%(default)s]")
     parser.add_argument(
@@ -421,7 +421,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, data.DataError) as error:
         print(error, file=sys.stderr)
         return 1
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
         while line := input("> ").strip():
             try:
                 for piece in chat.send(line):

@@ -403,6 +403,16 @@ class TestWidget:
         assert isinstance(widget.box, ipywidgets.VBox)
 
 
+@pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
+def test_the_end_of_the_input_and_ctrl_c_at_the_prompt_end_the_chat(monkeypatch, end):
+    def ending(prompt):
+        raise end
+
+    monkeypatch.setattr("builtins.input", ending)
+    monkeypatch.setattr(chat, "load_smollm2", lambda precision: (small_model(), TOKENIZER))
+    assert chat.main([]) == 0
+
+
 def test_talking_in_the_terminal(monkeypatch, capsys):
     lines = iter(["Hi", "x" * 900, "So?", "And?", ""])
     monkeypatch.setattr("builtins.input", lambda prompt: next(lines))
