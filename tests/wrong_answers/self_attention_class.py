@@ -24,6 +24,11 @@ def split_heads__mistakes_the_number_for_the_width(x, n_heads):
     return torch.stack(x.split(n_heads, dim=-1), dim=1)
 
 
+def split_heads__drops_axes_of_one(x, n_heads):
+    batch, length, d_model = x.shape
+    return x.reshape(batch, length, n_heads, d_model // n_heads).transpose(1, 2).squeeze()
+
+
 def count_weights__three_matrices_per_head(width, heads, kv_heads):
     head_dim = width // heads
     return 3 * heads * head_dim**2 + width**2 + width, 2 * width * (width + kv_heads * head_dim)
@@ -70,6 +75,24 @@ def hide__computes_in_float32(energy, mask):
 
 def hide__changes_its_input(energy, mask):
     return energy.masked_fill_(mask == 0, torch.finfo(energy.dtype).min)
+
+
+def hide__adds_the_least_number(energy, mask):
+    least = torch.finfo(energy.dtype).min
+    return energy + torch.zeros_like(energy).masked_fill(mask == 0, least)
+
+
+def hide__adds_a_large_number(energy, mask):
+    return energy + torch.zeros_like(energy).masked_fill(mask == 0, -1e4)
+
+
+def hide__inverts_the_bits_of_whole_numbers(energy, mask):
+    return energy.masked_fill((~mask).bool(), torch.finfo(energy.dtype).min)
+
+
+def hide__changes_the_mask(energy, mask):
+    mask.sub_(1)
+    return energy.masked_fill(mask.bool(), torch.finfo(energy.dtype).min)
 
 
 def expand_groups__repeats_in_turn(k, n_heads):
@@ -123,3 +146,15 @@ def to_torch__forgets_the_bias(layer):
 
 def to_torch__blocks_everywhere(layer):
     return _moved(layer, copies="everywhere")
+
+
+def to_torch__changes_the_layer(layer):
+    with torch.no_grad():
+        layer.queries.weight.mul_(math.sqrt(layer.head_dim / layer.embed_size))
+    return _moved(layer, ratio=1.0)
+
+
+def to_torch__batch_second(layer):
+    other = _moved(layer)
+    other.batch_first = False
+    return other
