@@ -403,25 +403,29 @@ class TestWidget:
         assert isinstance(widget.box, ipywidgets.VBox)
 
 
+def talk_to_a_small_model(monkeypatch, read_line):
+    """Let the terminal's chat read its lines from a function, and run on a small model."""
+    real = chat.Chat
+    monkeypatch.setattr("builtins.input", read_line)
+    monkeypatch.setattr(chat, "load_smollm2", lambda precision: (small_model(), TOKENIZER))
+    monkeypatch.setattr(
+        chat, "Chat", lambda *args, **kw: real(*args, **kw, window=400, max_new_tokens=50)
+    )
+
+
 @pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
 def test_the_end_of_the_input_and_ctrl_c_at_the_prompt_end_the_chat(monkeypatch, end):
     def ending(prompt):
         raise end
 
-    monkeypatch.setattr("builtins.input", ending)
-    monkeypatch.setattr(chat, "load_smollm2", lambda precision: (small_model(), TOKENIZER))
+    talk_to_a_small_model(monkeypatch, ending)
     assert chat.main([]) == 0
 
 
 def test_talking_in_the_terminal(monkeypatch, capsys):
     lines = iter(["Hi", "x" * 900, "So?", "And?", ""])
-    monkeypatch.setattr("builtins.input", lambda prompt: next(lines))
-    monkeypatch.setattr(chat, "load_smollm2", lambda precision: (small_model(), TOKENIZER))
+    talk_to_a_small_model(monkeypatch, lambda prompt: next(lines))
     monkeypatch.setattr(chat, "Sampler", lambda *_, **__: Script("Hello", f"No{END_OF_TEXT}"))
-    real = chat.Chat
-    monkeypatch.setattr(
-        chat, "Chat", lambda *args, **kw: real(*args, **kw, window=400, max_new_tokens=50)
-    )
     assert chat.main([]) == 0
     hello, refused, no, nothing = capsys.readouterr().out.splitlines()
     assert (hello, no, nothing) == ("Hello", "No", "")
