@@ -103,7 +103,7 @@ def _describe(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, ob
                 found[f"{where}: parameter {j}"] = name
 
     def plain(value: object) -> object:
-        return value.tolist() if isinstance(value, Tensor) else type(value).__name__
+        return value.tolist() if hasattr(value, "tolist") else type(value).__name__
 
     return json.loads(json.dumps(found, default=plain))  # as it comes out of a file
 

@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -512,6 +513,7 @@ def in_groups(*sizes: int, **settings: float):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda p: AdamW(p, np.float32(0.5)), r"group 0: lr: expected 0.01 as in .*, got 0.5; p"),
         (lambda p: AdamW(p, 0.02), r"group 0: lr: expected 0.01 as in the checkpoint, got 0.02; p"),
         (
             lambda p: AdamW(p, 0.01, betas=(0.9, 0.99)),
