@@ -4,7 +4,9 @@ One prompt, greedy, in one process, in turn, so that every ratio holds although 
 drifts. ``--check`` compares what they say instead: logits and 100 greedy tokens on 20 prompts.
 ``--llama-cpp FOLDER`` adds llama.cpp, if ``npm install node-llama-cpp@3.21.1`` was run there.
 
-A token needs all weights once, so that the memory's bandwidth sets the least time for it.
+A token needs all weights once, so that the memory's bandwidth sets the least time for it. Threads
+wait for one another some hundred times a token, and spin meanwhile: beside another busy process
+``GOMP_SPINCOUNT=3000`` or ``OMP_WAIT_POLICY=passive`` in the environment lets them rather sleep.
 """
 
 import argparse
