@@ -30,6 +30,16 @@ IMAGES = """() => [...document.querySelectorAll('article img')].map(
 WITHIN = {"exclude": [[".citation-list"]]}
 WIDGETS_ARE_THERE = """() => document.querySelector('.jupyter-widgets img')
     || !document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]')"""
+UNMARKED_CHINESE = """() => {
+    const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const {data, parentElement} = walker.currentNode;
+        if (/\\p{Script=Han}/u.test(data)
+            && !parentElement.closest('[lang=zh], script, style, textarea, select'))
+            found.push(data.trim().slice(0, 60));
+    }
+    return found;
+}"""
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 IDS = "() => [...document.querySelectorAll('[id]')].map(e => e.id)"
 
@@ -69,6 +79,7 @@ def visit(browser):
             "links": page.evaluate(LINKS),
             "ids": set(page.evaluate(IDS)),
             "sideways": page.evaluate(SIDEWAYS),
+            "unmarked": page.evaluate(UNMARKED_CHINESE),
             "accessibility": [
                 f"{violation['id']}: {node['html'][:200]} ({node['target']})"
                 for violation in Axe().run(page, WITHIN, {"preload": False}).response["violations"]
@@ -117,6 +128,9 @@ class TestEveryPage:
     @pytest.mark.parametrize(("width", "scheme"), LOOKS)
     def test_is_accessible(self, visit, page, width, scheme):
         assert visit(page, width, scheme)["accessibility"] == []
+
+    def test_chinese_is_marked_as_such_for_a_screen_reader(self, visit, page):
+        assert visit(page)["unmarked"] == []
 
     def test_does_not_scroll_sideways_on_a_phone(self, visit, page):
         assert visit(page, 390, "dark")["sideways"] == []

@@ -419,6 +419,15 @@ def test_alignment_shows_where_each_head_looks_for_each_token(browser):
     page.close()
 
 
+def test_alignment_marks_chinese_where_its_script_writes(browser):
+    page = browser.new_page()
+    written = ["删除", " fichier", " ", "<|end|>"]
+    page.set_content(widgets.alignment_explorer(READ, written, LOOKED, asking=0).data)
+    assert page.locator("label.token [lang=zh]").all_text_contents() == ["删除"]
+    assert page.locator("[aria-live] [lang=zh]").all_text_contents() == ["删除"]
+    page.close()
+
+
 def test_alignment_shows_the_same_first_state_without_a_script(browser):
     html = widgets.alignment_explorer(READ, WRITTEN, LOOKED, head=(0, 1), asking=1).data
     assert "</script><b>" not in html
