@@ -99,8 +99,7 @@ def perplexity(losses: Tensor) -> float:
     Raises:
         ValueError: if there is no loss.
     """
-    expect(losses.numel() > 0, "losses", "at least one", "none")
-    return losses.double().mean().exp().item()
+    return _some(losses).mean().exp().item()
 
 
 def bits_per_byte(losses: Tensor, text: str) -> float:
@@ -115,9 +114,15 @@ def bits_per_byte(losses: Tensor, text: str) -> float:
     Raises:
         ValueError: if there is no loss, or no text.
     """
-    expect(losses.numel() > 0, "losses", "at least one", "none")
+    losses = _some(losses)
     expect(len(text) > 0, "text", "at least one character", "none")
-    return losses.double().sum().item() / math.log(2) / len(text.encode())
+    return losses.sum().item() / math.log(2) / len(text.encode())
+
+
+def _some(losses: Tensor) -> Tensor:
+    losses = torch.as_tensor(losses, dtype=torch.float64)
+    expect(losses.numel() > 0, "losses", "at least one", "none")
+    return losses
 
 
 # Translation

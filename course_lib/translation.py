@@ -161,7 +161,15 @@ def train_tokenizer(pairs: Mapping[str, Sequence[Pair]], vocab_size: int = 4096)
 
 
 def new_model(vocab_size: int, d_model: int = 128, n_layers: int = 2) -> Transformer:
-    """Return an untrained encoder-decoder, one embedding for source, target and output."""
+    """Return an untrained encoder-decoder, one embedding for source, target and output.
+
+    Args:
+        vocab_size: number of tokens.
+        d_model: width, a multiple of 32; each head has 32 of it.
+        n_layers: of the encoder, and of the decoder.
+    """
+    check_sizes(d_model=d_model)
+    expect(d_model % 32 == 0, "d_model", "a multiple of 32", d_model)
     config = TransformerConfig.modern(
         vocab_size,
         context=MAX_TOKENS + 2,

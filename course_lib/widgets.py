@@ -14,6 +14,7 @@ import re
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from importlib.resources import files
 
 import ipywidgets
@@ -406,7 +407,7 @@ def _scale(x: float, units: Mapping[str, float]) -> tuple[float, str]:
 
 
 def _digits(x: float) -> str:
-    return f"{float(f'{x:.3g}'):,g}"
+    return f"{Decimal(f'{x:.3g}'):,f}"
 
 
 def _number(x: float) -> str:
@@ -428,6 +429,7 @@ def _energy(mwh: float) -> str:
 
 def _scientific(x: float) -> str:
     mantissa, exponent = f"{x:.2e}".split("e+")
+    exponent = str(int(exponent))  # the script writes no 0 before it
     return f"{mantissa} × 10{exponent.translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 

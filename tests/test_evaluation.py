@@ -139,6 +139,7 @@ def test_ids_of_any_whole_type_have_the_same_losses():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_perplexity_has_no_extremes(losses, expected, dtype):
     assert perplexity(torch.tensor(losses, dtype=dtype)) == pytest.approx(expected)
+    assert perplexity(losses) == perplexity(np.array(losses)) == pytest.approx(expected)
 
 
 def test_figures_of_nothing_are_refused():

@@ -275,6 +275,7 @@ def test_loss_of_no_target_is_0():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda t, m: translation.new_model(300, 16), "d_model: expected a multiple of 32, got 16"),
         (lambda t, m: translation.translation_batches(t, PAIRS, 0), "batch_tokens: expected a wh"),
         (lambda t, m: translation.translation_batches(t, PAIRS, 3), "batch_tokens: expected more"),
         (lambda t, m: translation.translation_batches(t, {}, 9), "pairs: expected at least one"),

@@ -800,3 +800,10 @@ def test_a_dollar_is_no_formula_and_other_texts_need_no_frame():
     for token in ("a", "\n", '"', "\\"):
         page = widgets.attention_explorer([token, "a", "b"], QUERIES, KEYS).data
         assert page.startswith("<figure")
+
+
+@pytest.mark.parametrize("size", [1, 1e18])
+def test_calculator_shows_the_same_least_and_greatest_run_without_a_script(browser, size):
+    html = widgets.cost_calculator(parameters=size, tokens=size, percent=100, n_gpus=1).data
+    shown = [page.locator("table").inner_text() for _, page in both_ways(browser, html)]
+    assert shown[0] == shown[1]
