@@ -60,7 +60,7 @@ def _onednn_layout(weight: Tensor) -> Tensor:
 # What torch does by itself is last; the others may be missing.
 KERNELS = {
     torch.float32: {
-        "oneDNN": Kernel(Tensor.contiguous, _by_onednn),
+        "oneDNN": Kernel(lay_out_by_columns, _by_onednn),
         "columns": Kernel(lay_out_by_columns, _by_threads),
         "rows": Kernel(Tensor.contiguous, F.linear),
     },
