@@ -282,18 +282,17 @@ def _near_groups(texts: Sequence[str], threshold: float) -> "_Groups":
         for i, j in pairwise(bucket):
             if groups.first(i) != groups.first(j):
                 connect(i, [j])
-    strays: dict[int, list[list[int]]] = defaultdict(list)  # all but each bucket's largest group
-    for bucket in buckets:
+    behind: dict[int, list[tuple[list[int], int]]] = defaultdict(list)
+    for bucket in buckets:  # each two that still are in different groups
         firsts = [groups.first(i) for i in bucket]
         ((largest, _),) = Counter(firsts).most_common(1)
-        for i, first in zip(bucket, firsts, strict=True):
-            if first != largest:
-                strays[i].append(bucket)
-    for i, its_buckets in strays.items():
-        others = set().union(*its_buckets)
-        # Two strays are compared once: when the first of them has its turn.
-        apart = [j for j in others if groups.first(j) != groups.first(i)]
-        connect(i, [j for j in apart if j > i or j not in strays])
+        joined = [i for i, first in zip(bucket, firsts, strict=True) if first == largest]
+        strays = [i for i, first in zip(bucket, firsts, strict=True) if first != largest]
+        for place, i in enumerate(strays, 1):
+            behind[i] += [(joined, 0), (strays, place)]
+    for i, its_parts in behind.items():
+        others = set().union(*(part[place:] for part, place in its_parts))
+        connect(i, [j for j in others if groups.first(j) != groups.first(i)])
     return groups
 
 

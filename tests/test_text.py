@@ -372,15 +372,29 @@ def test_a_copy_is_compared_with_one_of_its_cluster(monkeypatch):
     assert compared < 20_000, "of 499,500 pairs"
 
 
-@pytest.mark.parametrize("changed", [1, 2, 3])
-def test_groups_are_those_that_the_pairs_connect(changed):
-    documents = variants(60, changed) | {i + 60: t for i, t in variants(20, changed, 30).items()}
-    connected = {i: {i} for i in documents}
-    for i, j, _ in near_copies(list(documents.values()), 0.8):
-        joined = connected[i] | connected[j]
-        connected |= dict.fromkeys(joined, joined)
-    firsts = sorted({min(group) for group in connected.values()})
-    assert list(text.drop_near_copies(documents, 0.8)) == firsts
+def chain(seed, length=40):
+    """Texts each of which differs from the one before by a few words, in a random order."""
+    chance = random.Random(seed)
+    words = [f"w{i}" for i in range(400)]
+    text, texts = chance.choices(words, k=length), []
+    for _ in range(40):
+        for _ in range(chance.choice([1, 1, 2, 3])):
+            text[chance.randrange(length)] = chance.choice(words)
+        texts.append(" ".join(text))
+    chance.shuffle(texts)
+    return dict(enumerate(texts))
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.4, 0.55, 0.7])
+def test_groups_are_those_that_the_pairs_connect(threshold):
+    for seed in range(10):
+        documents = chain(seed)
+        connected = {i: {i} for i in documents}
+        for i, j, _ in near_copies(list(documents.values()), threshold):
+            joined = connected[i] | connected[j]
+            connected |= dict.fromkeys(joined, joined)
+        firsts = sorted({min(group) for group in connected.values()})
+        assert list(text.drop_near_copies(documents, threshold)) == firsts
 
 
 LONG = 200_000
