@@ -788,6 +788,18 @@ def test_smollm2_is_the_same_whichever_kernel_a_processor_is_given(smollm2, smol
         assert (torch.cat(steps, 1) - wanted).abs().max() <= 1e-3
 
 
+@torch.inference_mode()
+def test_smollm2_in_4_bits_works_where_torch_has_no_8_bit_product(
+    smollm2, smollm2_path, monkeypatch
+):
+    monkeypatch.delattr(torch, "_weight_int8pack_mm")
+    model = pretrained._smollm2_model(GGUFFile(smollm2_path), "int4")
+    assert model.token_embedding.weight.dtype == torch.float16
+    tokens = torch.tensor([smollm2[1].encode(STORY)])
+    plain, got = (m(tokens)[0].float().log_softmax(-1) for m in (smollm2[0], model))
+    assert divergence(plain, got) < 0.01
+
+
 def test_unknown_precision_is_named():
     with pytest.raises(ValueError, match="expected one of float32, bfloat16, int4, got 'int8'"):
         pretrained.load_smollm2("int8")
