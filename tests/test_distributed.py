@@ -127,7 +127,13 @@ def folder(tmp_path_factory):
 def assert_agree(got: dict, expected: dict) -> None:
     assert got["losses"] == pytest.approx(expected["losses"], abs=1e-5)
     assert got["val_loss"] == pytest.approx(expected["val_loss"], abs=1e-5)
-    torch.testing.assert_close(got["weights"], expected["weights"], atol=1e-3, rtol=0)
+    # Adam divides by a gradient's own size, so where one is near zero, rounding moves a single
+    # weight by up to the learning rate. The root mean square over a tensor was 2e-6 at most between
+    # a batch as a whole and in pieces, three texts; a row left out moves some tensor by 2e-3.
+    assert got["weights"].keys() == expected["weights"].keys()
+    for name, weight in expected["weights"].items():
+        difference = (got["weights"][name] - weight).square().mean().sqrt()
+        assert difference <= 1e-4, f"{name}: {difference:.1e}"
 
 
 @pytest.mark.parametrize("recipe", training.RECIPES)
