@@ -30,7 +30,7 @@ FROZEN = 2  # blocks that stay as they are
 TESTED = (64, 192)  # word pieces of a review's beginning and end that a trained classifier reads
 
 # Reviews of one film stand side by side, at most 30 of a film (Maas et al. 2011, section 4.1; the
-# collection's readme). Stretches that rare names tell are no longer in the file, either.
+# collection's readme). In the file, no stretch that a rare name marks is longer than that.
 _SAME_FILM = 30
 _CYCLE, _VALIDATION, _TEST = 2500, 2000, 2130
 
