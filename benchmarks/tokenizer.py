@@ -17,7 +17,7 @@ from common import positive, processor, seconds
 from tokenizers import models, pre_tokenizers, trainers
 
 from course_lib.data import load_plays
-from course_lib.tokenizer import PATTERN, BPETokenizer
+from course_lib.text import PATTERN, BPETokenizer
 
 
 def main() -> None:

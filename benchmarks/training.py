@@ -24,10 +24,10 @@ from common import positive, processor
 from matplotlib.ticker import LogLocator
 from torch import Tensor, nn
 
-from course_lib import optim, plots
+from course_lib import plots
 from course_lib.model import GPT, GPTConfig, count_parameters
-from course_lib.tokenizer import CharacterTokenizer
-from course_lib.training import corpus_loss, random_windows, recipe_optimizers, train
+from course_lib.text import CharacterTokenizer
+from course_lib.training import corpus_loss, optim, random_windows, recipe_optimizers, train
 
 TARGET, STEPS, FIRST_TRY = 1.89, 2000, 130
 CONTEXT = 64  # of the evaluation

@@ -26,11 +26,11 @@ from course_lib.checks import check_counts, check_sizes, expect
 from course_lib.generation import GREEDY, Choose, Sampler, stream
 from course_lib.model import GPT
 from course_lib.pretrained import SYSTEM_PROMPT, encode_chat, load_smollm2
-from course_lib.tokenizer import BPETokenizer
+from course_lib.studies.translation import pad
+from course_lib.text import BPETokenizer
 from course_lib.training import IGNORE, Batches
-from course_lib.translation import pad
 
-WEIGHTS = Path(__file__).parent / "weights" / "dialogue.safetensors"
+WEIGHTS = Path(__file__).parent / "studies" / "weights" / "dialogue.safetensors"
 MAX_ANSWER = 40  # tokens; of the longer answers nearly all are programs
 
 Message = Mapping[str, str]  # with "role" and "content"

@@ -28,10 +28,13 @@ from torch import Tensor, nn
 
 from course_lib import data
 from course_lib.checks import check_counts, check_one_of, check_positive, check_sizes, expect
-from course_lib.model import GPT, Encoder, EncoderConfig, GPTConfig
-from course_lib.packed import (
+from course_lib.model import (
+    GPT,
     KERNELS,
+    Encoder,
+    EncoderConfig,
     FastLinear,
+    GPTConfig,
     Int4Linear,
     Int8Embedding,
     PackedGPT,
@@ -39,7 +42,8 @@ from course_lib.packed import (
     TiedEmbedding,
     fastest,
 )
-from course_lib.tokenizer import BPETokenizer, _from_signs
+from course_lib.text import BPETokenizer
+from course_lib.text.tokenizer import from_signs
 
 # Their names of modules and ours; a star stands for the layer's number.
 _GPT2_NAMES = {
@@ -457,7 +461,7 @@ def load_smollm2(precision: str = "float32") -> tuple[GPT, BPETokenizer]:
 
     Args:
         precision: "float32" (540 MB), which can be trained; or, for faster generation on a CPU
-            only, "bfloat16" (270 MB) or "int4" (95 MB; see :mod:`course_lib.packed`).
+            only, "bfloat16" (270 MB) or "int4" (95 MB; see :mod:`course_lib.model.quantized`).
 
     Raises:
         ValueError: if the precision is none of these.
@@ -664,9 +668,9 @@ def _smollm2_tokenizer(fields: dict[str, list]) -> BPETokenizer:
         fields.pop(f"tokenizer.ggml.{name}") for name in ("tokens", "token_type", "merges")
     )
     special = [token for token, kind in zip(tokens, types, strict=True) if kind == _SPECIAL]
-    rest = [_from_signs(token) for token in tokens[len(special) :]]
+    rest = [from_signs(token) for token in tokens[len(special) :]]
     return BPETokenizer(
-        [tuple(map(_from_signs, merge.split(" "))) for merge in merges],
+        [tuple(map(from_signs, merge.split(" "))) for merge in merges],
         special,
         pattern=SMOLLM2_PATTERN,
         alphabet=[token for token in rest if len(token) == 1],

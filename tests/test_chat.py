@@ -9,11 +9,11 @@ import torch.nn.functional as F
 
 from course_lib import chat
 from course_lib.chat import Chat, ChatWidget, Exchange
-from course_lib.lora import load_lora
-from course_lib.model import GPT, GPTConfig
+from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model.lora import load_lora
 from course_lib.pretrained import END_OF_TURN, START_OF_TURN, encode_chat
-from course_lib.tokenizer import BPETokenizer
-from course_lib.training import IGNORE, next_token_loss
+from course_lib.text.tokenizer import BPETokenizer
+from course_lib.training.loop import IGNORE, next_token_loss
 
 END_OF_TEXT = "<|endoftext|>"
 TOKENIZER = BPETokenizer([], [START_OF_TURN, END_OF_TURN, END_OF_TEXT])

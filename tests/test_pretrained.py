@@ -18,11 +18,11 @@ from test_tokenizer import EDGES, varied_strings
 from tokenizers import models, pre_tokenizers
 
 from course_lib import data, pretrained
-from course_lib.generation import generate_tokens
-from course_lib.model import GPT
-from course_lib.packed import KERNELS
+from course_lib.generation.sampling import generate_tokens
+from course_lib.model.gpt import GPT
+from course_lib.model.quantized import KERNELS
 from course_lib.pretrained import GGUFFile, SentenceEncoder, encode_chat, from_transformers
-from course_lib.tokenizer import BPETokenizer
+from course_lib.text.tokenizer import BPETokenizer
 
 QUESTIONS = ["What is the capital of France?", "Write 2 lines about 🙂 and 中文.\n\nQuickly!"]
 

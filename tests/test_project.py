@@ -105,7 +105,7 @@ def test_everything_that_tensorflow_needs_is_pinned_to_a_version_that_fits():
 def test_only_the_tools_chapter_uses_tensorflow():
     names = re.compile(r'(^|\\n|")\s*(import|from) (tensorflow|keras)\b', re.M)
     found = {name for name, text in text_files().items() if names.search(text)}
-    answers = {f"tests/{kind}_answers/tools.py" for kind in ("right", "wrong")}
+    answers = {f"tests/book/{kind}_answers/tools.py" for kind in ("right", "wrong")}
     assert found == {"notebooks/tools.ipynb"} | answers
 
 

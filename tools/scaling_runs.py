@@ -1,4 +1,4 @@
-"""Make the committed runs of the chapter on scale, in `course_lib/scaling_runs.json`.
+"""Make the committed runs of the chapter on scale, in `course_lib/studies/runs/scaling.json`.
 
 Each run is saved when it is done. What is there already is not trained again, so the command may be
 stopped and repeated. All runs take about twenty minutes on one core that has nothing else to do.
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from course_lib import scaling
 from course_lib.files import written_whole
+from course_lib.studies import scaling
 
-FILE = Path(scaling.__file__).with_name("scaling_runs.json")
+FILE = Path(scaling.__file__).with_name("runs") / "scaling.json"
 FITTED = (8, 12, 16, 24, 32, 48, 64)
 PREDICTED = 128
 PARTS = ("rates", "grid", "seeds", "repeats", "all", "predicted")

@@ -1,4 +1,4 @@
-"""Train the models of `course_lib.ablation` for longer and write course_lib/ablation_runs.json.
+"""Train the models of `course_lib.studies.ablation` for longer; writes runs/ablation.json.
 
 About ten minutes of one core. The file is written after every run; --resume keeps its runs.
 """
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from course_lib.ablation import PARTS, run
 from course_lib.files import written_whole
+from course_lib.studies.ablation import PARTS, run
 
-FILE = Path(__file__).resolve().parent.parent / "course_lib" / "ablation_runs.json"
+FILE = Path(__file__).resolve().parent.parent / "course_lib" / "studies" / "runs" / "ablation.json"
 SEEDS = 3
 SETTINGS = {"n_layers": 4, "steps": 1000, "learning_rate": 5e-3, "every": 100}
 

@@ -9,10 +9,9 @@ import torch
 from settings import from_command_line
 
 from course_lib import chat
-from course_lib.lora import add_lora, save_lora
-from course_lib.optim import AdamW, warmup_cosine
+from course_lib.model import add_lora, save_lora
 from course_lib.pretrained import load_smollm2
-from course_lib.training import train
+from course_lib.training import AdamW, train, warmup_cosine
 
 STEPS, BATCH_SIZE, SEED, LEARNING_RATE = 160, 8, 0, 1e-3
 

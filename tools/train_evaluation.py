@@ -14,12 +14,16 @@ import torch.nn.functional as F
 from settings import from_command_line
 from torch import Tensor
 
-from course_lib import classification
-from course_lib.classification import ReviewClassifier, classify, head_and_tail, text_batches
 from course_lib.data import load_film_reviews
 from course_lib.files import written_whole
-from course_lib.optim import AdamW, warmup_stable_decay
-from course_lib.training import train
+from course_lib.studies import classification
+from course_lib.studies.classification import (
+    ReviewClassifier,
+    classify,
+    head_and_tail,
+    text_batches,
+)
+from course_lib.training import AdamW, train, warmup_stable_decay
 
 STEPS, WARMUP, BATCH_SIZE, RATE, SEED = 2100, 100, 16, 1e-3, 0
 # Word pieces of a review's beginning and end; the later steps read what the test will.

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_model
 from settings import from_command_line
 
-from course_lib import plays
 from course_lib.files import written_whole
-from course_lib.tokenizer import BPETokenizer
+from course_lib.studies import plays
+from course_lib.text import BPETokenizer
 from course_lib.training import corpus_loss, random_windows, recipe_optimizers, train
 
 STEPS, BATCH_SIZE, VOCAB_SIZE, SEED = 1200, 16, 2048, 0

@@ -1,7 +1,8 @@
-"""Train the models whose curves 'Training' shows, and write course_lib/training_runs.json.
+"""Train the models whose curves 'Training' shows, and write course_lib/studies/runs/training.json.
 
-Shakespeare's plays by character, as in `course_lib.ablation`; losses in nats per character. About
-five minutes of one core. The file is written after every run; --resume keeps its runs.
+Shakespeare's plays by character, as in `course_lib.studies.ablation`; losses in nats per
+character. About five minutes of one core. The file is written after every run; --resume keeps its
+runs.
 
 `sweep` has one small model under three optimizers and several learning rates; `schedules` has it
 under Muon, with and without a warm-down, `newton_schulz` with fewer iterations, three seeds each.
@@ -19,20 +20,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from course_lib import optim
-from course_lib.ablation import corpus
 from course_lib.files import written_whole
 from course_lib.model import GPT, GPTConfig, count_parameters
+from course_lib.studies.ablation import corpus
 from course_lib.training import (
     TrainingError,
     corpus_loss,
     next_token_loss,
+    optim,
     random_windows,
     recipe_optimizers,
     train,
 )
 
-FILE = Path(__file__).resolve().parent.parent / "course_lib" / "training_runs.json"
+FILE = Path(__file__).resolve().parent.parent / "course_lib" / "studies" / "runs" / "training.json"
 SMALL = {"n_layers": 2, "d_model": 64}
 SWEEP_STEPS, PATH_STEPS = 200, 200
 RATES = {

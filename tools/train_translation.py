@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_model
 from settings import from_command_line
 
-from course_lib import translation
 from course_lib.files import written_whole
+from course_lib.studies import translation
 from course_lib.training import recipe_optimizers, train
 
 STEPS, BATCH_TOKENS, SEED = 1800, 2000, 0

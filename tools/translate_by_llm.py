@@ -13,9 +13,10 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from tqdm import tqdm
 
-from course_lib import pretrained, translation
+from course_lib import pretrained
 from course_lib.data import Pair
 from course_lib.generation import generate_tokens
+from course_lib.studies import translation
 
 PATH = translation.FOLDER / "translation_llm.json"
 NAMES = {"fr": "French", "zh_CN": "Chinese"}

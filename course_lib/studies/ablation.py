@@ -1,0 +1,138 @@
+"""What each part of the Transformer is worth: models with one part taken out, trained alike.
+
+Taught in 'The Transformer'. Longer runs are in ``runs/ablation.json``, made by
+``tools/train_ablation.py``.
+"""
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from course_lib import data
+from course_lib.checks import check_counts, check_one_of, check_positive, check_sizes
+from course_lib.model import GPT, Block, GPTConfig, initialize
+from course_lib.text import CharacterTokenizer, strip_play_markup
+from course_lib.training import corpus_loss, random_windows, train
+
+PARTS = ("nothing", "heads", "positions", "attention", "MLP", "normalization", "residual stream")
+HELD_OUT = ("hamlet", "macbeth", "twelfth-night")
+RUNS = Path(__file__).with_name("runs") / "ablation.json"
+
+
+class NoAttention(Block):
+    """A block whose tokens don't see each other."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__(config)
+        del self.attention, self.attention_norm
+
+    def forward(self, x: Tensor, *_: object) -> Tensor:
+        """Pass (B, T, d_model) through the MLP alone."""
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class NoMLP(Block):
+    """A block that only moves and mixes what the tokens hold."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__(config)
+        del self.mlp, self.mlp_norm
+
+    def forward(self, x: Tensor, *_: object) -> Tensor:
+        """Pass (B, T, d_model) through attention alone."""
+        return x + self.attention(self.attention_norm(x), causal=True)
+
+
+class NoResidual(Block):
+    """A block that replaces its input instead of adding to it."""
+
+    def forward(self, x: Tensor, *_: object) -> Tensor:
+        """Pass (B, T, d_model) through attention and the MLP, one after the other."""
+        x = self.attention(self.attention_norm(x), causal=True)
+        return self.mlp(self.mlp_norm(x))
+
+
+def without(part: str, config: GPTConfig) -> GPT:
+    """Return a GPT with one part taken out.
+
+    Args:
+        part: one of :data:`PARTS`; "heads" leaves one head that is as wide as all were together.
+        config: of the whole model.
+
+    Raises:
+        ValueError: if there is no such part.
+    """
+    check_one_of("part", part, PARTS)
+    changes = {"heads": {"n_heads": 1}, "positions": {"positions": "none"}}
+    config = replace(config, **changes.get(part, {}))
+    model = GPT(config)
+    kinds = {"attention": NoAttention, "MLP": NoMLP, "residual stream": NoResidual}
+    if part in kinds:
+        model.blocks = nn.ModuleList(kinds[part](config) for _ in range(config.n_layers))
+        initialize(model, config, config.n_layers)
+    if part == "normalization":
+        model.norm = nn.Identity()
+        for block in model.blocks:
+            block.attention_norm = block.mlp_norm = nn.Identity()
+    return model
+
+
+@cache
+def corpus() -> tuple[CharacterTokenizer, Tensor, Tensor]:
+    """Return Shakespeare by character: tokenizer, 35 plays to train on, 50,000 tokens held out."""
+    plays = {name: strip_play_markup(text) for name, text in data.load_plays().items()}
+    tokenizer = CharacterTokenizer("".join(plays.values()))
+    train_text = "\n\n".join(text for name, text in plays.items() if name not in HELD_OUT)
+    held_out = "\n\n".join(plays[name] for name in HELD_OUT)[:50_000]
+    return tokenizer, *(torch.tensor(tokenizer.encode(t)) for t in (train_text, held_out))
+
+
+def run(
+    part: str, *, n_layers: int, steps: int, learning_rate: float, every: int, seed: int = 0
+) -> tuple[GPT, list[tuple[int, float]]]:
+    """Train the model without ``part`` by AdamW.
+
+    Every model of a seed sees the same batches.
+
+    Args:
+        part: see :func:`without`.
+        n_layers: number of blocks, each of width 64 with four heads.
+        steps: number of batches, each of 16 windows of 64 characters.
+        learning_rate: at its highest, after 20 steps; it falls to zero.
+        every: steps between two evaluations.
+        seed: of the weights and the batches.
+
+    Returns:
+        The model, and pairs of step and held-out loss in nats per character.
+
+    Raises:
+        ValueError: if a number is out of its range, or there is no such part.
+    """
+    check_one_of("part", part, PARTS)
+    check_sizes(n_layers=n_layers, steps=steps, every=every)
+    check_positive(learning_rate=learning_rate)
+    check_counts(seed=seed)
+    tokenizer, train_tokens, held_out = corpus()
+    torch.manual_seed(seed)
+    config = GPTConfig.baseline(tokenizer.vocab_size, n_layers=n_layers, d_model=64)
+    model = without(part, config)
+    result = train(
+        model,
+        random_windows(train_tokens, batch_size=16, context=config.context, seed=seed),
+        steps=steps,
+        optimizer=torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True),
+        schedule=lambda step: min(1.0, (step + 1) / 20) * (1 - step / steps),
+        evaluate=lambda model: corpus_loss(model, held_out, config.context),
+        eval_every=every,
+        log_every=every,
+    )
+    return model, [(row["step"], round(row["val_loss"], 4)) for row in result.history]
+
+
+def longer_runs() -> dict[str, list[list[tuple[int, float]]]]:
+    """Return the committed runs: part to one curve per seed, as :func:`run` returns them."""
+    return json.loads(RUNS.read_text(encoding="utf-8"))

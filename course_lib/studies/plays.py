@@ -1,0 +1,36 @@
+"""Shakespeare's plays by byte pairs: their parts, and a small GPT that goes on with a play.
+
+Used in 'Text generation', which loads what ``tools/train_generation.py`` trained.
+"""
+
+from pathlib import Path
+
+from safetensors.torch import load_model
+
+from course_lib.data import load_plays
+from course_lib.model import GPT, GPTConfig
+from course_lib.studies.ablation import HELD_OUT
+from course_lib.text import BPETokenizer, strip_play_markup
+
+FOLDER = Path(__file__).parent / "weights"
+
+
+def load_parts() -> tuple[str, str]:
+    """Return what is spoken in the 35 plays to train on, and in the three held out."""
+    plays = {name: strip_play_markup(text) for name, text in load_plays().items()}
+    training = "\n\n".join(text for name, text in plays.items() if name not in HELD_OUT)
+    return training, "\n\n".join(plays[name] for name in HELD_OUT)
+
+
+def new_model(vocab_size: int) -> GPT:
+    """Return an untrained GPT of the modern recipe, two layers of width 128."""
+    config = GPTConfig.modern(vocab_size, context=128, d_model=128)
+    return GPT(config)
+
+
+def load_trained() -> tuple[GPT, BPETokenizer]:
+    """Return the course's trained model, in evaluation mode, and its tokenizer."""
+    tokenizer = BPETokenizer.load(FOLDER / "generation.json")
+    model = new_model(tokenizer.vocab_size)
+    load_model(model, FOLDER / "generation.safetensors")
+    return model.eval(), tokenizer

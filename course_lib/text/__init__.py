@@ -1,0 +1,75 @@
+"""Text before a model sees it: cleaning, near copies and splits, tokenizers, n-gram models.
+
+Taught in 'Preprocessing' and 'Language Models'.
+"""
+
+from course_lib.text.cleaning import (
+    WORD,
+    clean,
+    drop_copies,
+    drop_repeated_lines,
+    each,
+    jaccard,
+    keep,
+    looks_english,
+    mask_personal_data,
+    mend_encoding,
+    minhash,
+    near_copies,
+    nfc,
+    shingles,
+    split,
+    squeeze_whitespace,
+    strip_html,
+    strip_play_markup,
+    table,
+)
+from course_lib.text.ngram import (
+    END,
+    UNKNOWN,
+    AddK,
+    Interpolated,
+    KneserNey,
+    Sentence,
+    sentences,
+    vocabulary,
+)
+from course_lib.text.noisy_channel import Edit, HomophoneChooser, SpellingCorrector, fit
+from course_lib.text.tokenizer import PATTERN, BPETokenizer, CharacterTokenizer
+
+__all__ = [
+    "END",
+    "PATTERN",
+    "UNKNOWN",
+    "WORD",
+    "AddK",
+    "BPETokenizer",
+    "CharacterTokenizer",
+    "Edit",
+    "HomophoneChooser",
+    "Interpolated",
+    "KneserNey",
+    "Sentence",
+    "SpellingCorrector",
+    "clean",
+    "drop_copies",
+    "drop_repeated_lines",
+    "each",
+    "fit",
+    "jaccard",
+    "keep",
+    "looks_english",
+    "mask_personal_data",
+    "mend_encoding",
+    "minhash",
+    "near_copies",
+    "nfc",
+    "sentences",
+    "shingles",
+    "split",
+    "squeeze_whitespace",
+    "strip_html",
+    "strip_play_markup",
+    "table",
+    "vocabulary",
+]

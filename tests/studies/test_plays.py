@@ -1,0 +1,34 @@
+"""The model of the plays: what it was trained on, and that it is as good as its card says."""
+
+import re
+
+import pytest
+import torch
+
+from course_lib.studies import plays
+from course_lib.training.loop import corpus_loss
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return plays.load_trained()
+
+
+@pytest.fixture(scope="module")
+def card():
+    return (plays.FOLDER / "generation.md").read_text(encoding="utf-8")
+
+
+def test_training_text_is_the_one_that_the_card_counts(trained, card):
+    training, held_out = plays.load_parts()
+    _, tokenizer = trained
+    assert "To be, or not to be" in held_out
+    assert "To be, or not to be" not in training
+    assert f"through the {len(tokenizer.encode(training)):,} tokens" in card
+
+
+def test_held_out_loss_is_the_card_s(trained, card):
+    model, tokenizer = trained
+    tokens = torch.tensor(tokenizer.encode(plays.load_parts()[1]))[:20_000]
+    loss = corpus_loss(model, tokens, model.config.context)
+    assert float(re.search(r"([\d.]+) nats per token", card)[1]) == pytest.approx(loss, abs=0.02)
