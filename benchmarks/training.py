@@ -2,7 +2,7 @@
 
 The text is ../shared/data/tinyshakespeare.txt beside the project (--data overrides): the first 90 %
 train, the last 10 % are for validation. Losses are in nats per character over all of the
-validation text. `baseline` is nanoGPT's setting for a CPU: 4 layers, 4 heads, width 128, context
+validation text. `gpt2` is nanoGPT's setting for a CPU: 4 layers, 4 heads, width 128, context
 64, batch 12, AdamW, 2,000 steps. Time is steps × seconds per step, without evaluation. Seconds per
 step are measured in one process, where all recipes take turns, so that ratios hold although the
 machine's speed drifts; seconds are taken from a recipe's fastest round. Prints tables and saves a
@@ -38,7 +38,7 @@ class Recipe:
     """A model, how it is trained, and the shape of a batch."""
 
     config: GPTConfig
-    optimizers: Callable = lambda model, steps: recipe_optimizers(model, "modern", steps)
+    optimizers: Callable = lambda model, steps: recipe_optimizers(model, "speedrun", steps)
     batch_size: int = 12
     context: int = 64
     precision: str = "float32"
@@ -53,36 +53,36 @@ class Recipe:
 def with_adamw(model: nn.Module, steps: int) -> tuple:
     """Train all parameters by AdamW, at the best of the rates 1e-3, 2e-3, 4e-3 and 8e-3."""
     adamw = optim.AdamW(model.parameters(), 2e-3, betas=(0.9, 0.99), weight_decay=0.1)
-    return adamw, recipe_optimizers(model, "modern", steps)[1]
+    return adamw, recipe_optimizers(model, "speedrun", steps)[1]
 
 
-def modern_but(change: Callable) -> Callable:
-    """Return the modern optimizers and schedule after a change."""
+def speedrun_but(change: Callable) -> Callable:
+    """Return the speedrun's optimizers and schedule after a change."""
 
     def make(model: nn.Module, steps: int) -> tuple:
-        optimizers, schedule = recipe_optimizers(model, "modern", steps)
+        optimizers, schedule = recipe_optimizers(model, "speedrun", steps)
         return change(optimizers, schedule, steps)
 
     return make
 
 
 def set_group(index: int, **values: object) -> Callable:
-    """Return the modern optimizers with other settings of one of them."""
+    """Return the speedrun's optimizers with other settings of one of them."""
 
     def change(optimizers: list, schedule: Callable, steps: int) -> tuple:
         for group in optimizers[index].param_groups:
             group.update(values)
         return optimizers, schedule
 
-    return modern_but(change)
+    return speedrun_but(change)
 
 
 def recipes(vocab_size: int) -> dict[str, Recipe]:
-    """Return baseline, modern, and modern with one part changed."""
-    modern = Recipe(GPTConfig.modern(vocab_size))
-    baseline = Recipe(
-        GPTConfig.baseline(vocab_size),
-        lambda model, steps: recipe_optimizers(model, "baseline", steps),
+    """Return gpt2, speedrun, and speedrun with one part changed."""
+    speedrun = Recipe(GPTConfig.speedrun(vocab_size))
+    gpt2 = Recipe(
+        GPTConfig.gpt2(vocab_size),
+        lambda model, steps: recipe_optimizers(model, "gpt2", steps),
     )
     parts = {
         "no n-grams": {"ngrams": 1},
@@ -98,25 +98,28 @@ def recipes(vocab_size: int) -> dict[str, Recipe]:
         "no zero initialization": {"zero_init": False},
         "no logit cap": {"logit_cap": None},
     }
-    cosine = modern_but(lambda o, _, steps: (o, optim.warmup_cosine(steps, min(10, steps // 10))))
+    cosine = speedrun_but(lambda o, _, steps: (o, optim.warmup_cosine(steps, min(10, steps // 10))))
     return {
-        "baseline": baseline,
-        "modern": modern,
-        **{name: replace(modern, config=replace(modern.config, **c)) for name, c in parts.items()},
-        "AdamW for all": replace(modern, optimizers=with_adamw),
-        "5 Newton-Schulz steps": replace(modern, optimizers=set_group(0, steps=5)),
-        "embeddings at 0.005": replace(modern, optimizers=set_group(1, lr=0.005)),
-        "cosine schedule": replace(modern, optimizers=cosine),
-        "no clipping": replace(modern, clip=None),
-        "batch 24": replace(modern, batch_size=24),
-        "batch 6": replace(modern, batch_size=6),
-        "24 windows of 32": replace(modern, batch_size=24, context=32),
-        "bfloat16": replace(modern, precision="bfloat16"),
+        "gpt2": gpt2,
+        "speedrun": speedrun,
+        **{
+            name: replace(speedrun, config=replace(speedrun.config, **change))
+            for name, change in parts.items()
+        },
+        "AdamW for all": replace(speedrun, optimizers=with_adamw),
+        "5 Newton-Schulz steps": replace(speedrun, optimizers=set_group(0, steps=5)),
+        "embeddings at 0.005": replace(speedrun, optimizers=set_group(1, lr=0.005)),
+        "cosine schedule": replace(speedrun, optimizers=cosine),
+        "no clipping": replace(speedrun, clip=None),
+        "batch 24": replace(speedrun, batch_size=24),
+        "batch 6": replace(speedrun, batch_size=6),
+        "24 windows of 32": replace(speedrun, batch_size=24, context=32),
+        "bfloat16": replace(speedrun, precision="bfloat16"),
     }
 
 
 class Lean(nn.Module):
-    """The baseline model in as few operations as plain PyTorch needs, with no checks."""
+    """The gpt2 model in as few operations as plain PyTorch needs, with no checks."""
 
     def __init__(self, model: GPT) -> None:
         super().__init__()
@@ -144,7 +147,7 @@ class Lean(nn.Module):
 
 
 def lean_loop(recipe: Recipe, text: Tensor) -> Callable[[int], None]:
-    """Return a plain loop for the baseline model."""
+    """Return a plain loop for the gpt2 model."""
     model = Lean(recipe.model(seed=0))
     x = text[:128].view(2, 64)
     torch.testing.assert_close(model(x), recipe.model(seed=0)(x))  # the same model
@@ -275,65 +278,65 @@ def main() -> None:
     bench = Bench(args.data.read_text(encoding="utf-8"))
     all_recipes = recipes(bench.tokenizer.vocab_size)
     steps = STEPS // 10 if args.quick else STEPS
-    chosen = ["baseline", "modern"] if args.quick else list(all_recipes)
+    chosen = ["gpt2", "speedrun"] if args.quick else list(all_recipes)
     print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}, float32")
     print("median (min-max)\n")
 
     loops = {name: bench.loop(all_recipes[name]) for name in chosen}
-    loops["lean loop"] = lean_loop(all_recipes["baseline"], bench.training)
+    loops["lean loop"] = lean_loop(all_recipes["gpt2"], bench.training)
     taken = seconds_per_step(loops, args.rounds, steps=10)
     cost = {name: min(taken[name]) for name in taken}  # least disturbed by the rest of the machine
     print(f"{'recipe':24}{'parameters':>11}{'ms per step':>22}{'tokens/s, best':>16}")
     for name in taken:
-        recipe = all_recipes.get(name, all_recipes["baseline"])
+        recipe = all_recipes.get(name, all_recipes["gpt2"])
         tokens = recipe.batch_size * recipe.context
         row = f"{name:24}{count_parameters(recipe.config):11,}"
         row += f"{spread([1000 * t for t in taken[name]], 1):>22}"
         print(row + f"{tokens / cost[name]:16,.0f}")
-    speed = ratio(taken, "lean loop", "baseline")
+    speed = ratio(taken, "lean loop", "gpt2")
     print(f"\nbaseline's steps/s by the leanest plain loop's: {speed:.3f}")
     if args.speed_only:
         return
 
-    relative = ratio(taken, "modern", "baseline")
+    relative = ratio(taken, "speedrun", "gpt2")
     equal = int(steps / relative)
     evaluations = {"every": steps // 20}
-    curves: dict[str, list[dict]] = {"baseline": [], "modern": [], "modern, short": []}
-    times: dict[str, list[float]] = {"baseline": [], "modern": [], "factor": []}
-    print(f"\nmodern takes {equal} steps in the time of baseline's {steps}\n")
-    print(f"{'seed':4}{'baseline ends at':>18}{'modern ends at':>16}", end="")
-    print(f"{f's to {TARGET}: baseline':>22}{'modern':>8}{'factor':>8}")
+    curves: dict[str, list[dict]] = {"gpt2": [], "speedrun": [], "speedrun, short": []}
+    times: dict[str, list[float]] = {"gpt2": [], "speedrun": [], "factor": []}
+    print(f"\nspeedrun takes {equal} steps in the time of gpt2's {steps}\n")
+    print(f"{'seed':4}{'gpt2 ends at':>18}{'speedrun ends at':>18}", end="")
+    print(f"{f's to {TARGET}: gpt2':>22}{'speedrun':>10}{'factor':>8}")
     for seed in range(args.seeds):
-        base = bench.losses(all_recipes["baseline"], steps, seed, **evaluations)
-        long = bench.losses(all_recipes["modern"], equal, seed, equal // 20)
-        curves["baseline"].append({s * cost["baseline"]: loss for s, loss in base.items()})
-        curves["modern"].append({s * cost["modern"]: loss for s, loss in long.items()})
-        row = f"{seed:4}{base[steps]:18.3f}{long[equal]:16.3f}"
+        base = bench.losses(all_recipes["gpt2"], steps, seed, **evaluations)
+        long = bench.losses(all_recipes["speedrun"], equal, seed, equal // 20)
+        curves["gpt2"].append({s * cost["gpt2"]: loss for s, loss in base.items()})
+        curves["speedrun"].append({s * cost["speedrun"]: loss for s, loss in long.items()})
+        row = f"{seed:4}{base[steps]:18.3f}{long[equal]:18.3f}"
         reached = next((s for s, loss in base.items() if loss <= TARGET), steps)
         if not args.quick:
-            length, tried = bench.steps_to(all_recipes["modern"], seed)
-            short = {s * cost["modern"]: loss for s, loss in sorted(tried.items())}
-            curves["modern, short"].append(short)
-            times["baseline"].append(reached * cost["baseline"])
-            times["modern"].append(length * cost["modern"])
+            length, tried = bench.steps_to(all_recipes["speedrun"], seed)
+            short = {s * cost["speedrun"]: loss for s, loss in sorted(tried.items())}
+            curves["speedrun, short"].append(short)
+            times["gpt2"].append(reached * cost["gpt2"])
+            times["speedrun"].append(length * cost["speedrun"])
             times["factor"].append(reached / length / relative)
-            row += f"{times['baseline'][-1]:22.1f}{times['modern'][-1]:8.1f}"
+            row += f"{times['gpt2'][-1]:22.1f}{times['speedrun'][-1]:10.1f}"
             row += f"{times['factor'][-1]:8.1f}" + " (not reached)" * (base[reached] > TARGET)
         print(row, flush=True)
-    ends = {name: [list(c.values())[-1] for c in curves[name]] for name in ("baseline", "modern")}
+    ends = {name: [list(c.values())[-1] for c in curves[name]] for name in ("gpt2", "speedrun")}
     for name in ends:
-        print(f"{name}: loss after {steps * cost['baseline']:.0f} s {spread(ends[name], 3)}")
+        print(f"{name}: loss after {steps * cost['gpt2']:.0f} s {spread(ends[name], 3)}")
     if not args.quick:
-        print(f"time to {TARGET}, baseline's by modern's: {spread(times['factor'], 1)}")
+        print(f"time to {TARGET}, gpt2's by speedrun's: {spread(times['factor'], 1)}")
     plot(curves, args.out / "training.png")
 
     if not args.quick:
-        ablate(bench, all_recipes, cost, statistics.median(times["modern"]))
+        ablate(bench, all_recipes, cost, statistics.median(times["speedrun"]))
     print(f"\nplot: {args.out / 'training.png'}")
 
 
 def ablate(bench: Bench, all_recipes: dict, cost: dict, ours: float) -> None:
-    """Print what each part of the modern recipe is worth."""
+    """Print what each part of the speedrun recipe is worth."""
     print(f"\nmodern with one change, seed 0: a run that ends at {TARGET}")
     print(f"{'change':24}{'steps':>7}{'seconds':>9}{'more':>8}   losses by length of run")
     print(f"{'none (median of seeds)':24}{'':7}{ours:9.1f}")
@@ -355,7 +358,7 @@ def plot(curves: dict[str, list[dict]], path: Path) -> None:
     figure, ax = plt.subplots()
     for (name, runs), color in zip(curves.items(), plots.COLORS, strict=False):
         for i, run in enumerate(runs):
-            marker = {"marker": "o", "linestyle": ""} if name == "modern, short" else {}
+            marker = {"marker": "o", "linestyle": ""} if name == "speedrun, short" else {}
             label = name if i == 0 else None
             ax.plot(run.keys(), run.values(), color=color, label=label, linewidth=1.2, **marker)
     ax.axhline(TARGET, color="gray", linewidth=1)

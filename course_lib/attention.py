@@ -432,7 +432,7 @@ class MultiHeadAttention(nn.Module):
         value: Tensor | None = None,
         *,
         mask: Tensor | None = None,
-        key_padding_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         causal: bool = False,
         cache: KeyValueCache | None = None,
         return_weights: bool = False,
@@ -444,7 +444,7 @@ class MultiHeadAttention(nn.Module):
             key: (B, S, d_model); ``query`` by default.
             value: (B, S, d_model); ``key`` by default.
             mask: booleans or integers that broadcast to (B, n_heads, T, S).
-            key_padding_mask: (B, S), true at real tokens, false at padding.
+            attention_mask: (B, S), true at real tokens, false at padding.
             causal: keep each query from later keys; see :func:`causal_mask`.
             cache: keys and values of earlier tokens; this call's are added to it, S counts both.
             return_weights: also return the weights, computed step by step.
@@ -468,7 +468,7 @@ class MultiHeadAttention(nn.Module):
             q, k = (rotate(x, cos[: x.shape[2]], sin[: x.shape[2]]) for x in (q, k))
         if cache is not None:
             k, v = cache.append(k, v)
-        allowed, causal = self._allowed(q, k, mask, key_padding_mask, causal)
+        allowed, causal = self._allowed(q, k, mask, attention_mask, causal)
         if not return_weights:
             return self.attend(q, k, v, allowed, causal)
         k, v = self._share(k), self._share(v)
@@ -528,7 +528,7 @@ class MultiHeadAttention(nn.Module):
         q: Tensor,
         k: Tensor,
         mask: Tensor | None,
-        key_padding_mask: Tensor | None,
+        attention_mask: Tensor | None,
         causal: bool,
     ) -> tuple[Tensor | None, bool]:
         """Join all masks to one; leave ``causal`` to the kernel where it is the only one."""
@@ -537,13 +537,13 @@ class MultiHeadAttention(nn.Module):
         if mask is not None:
             check_mask("mask", mask, shape)
             mask = _to_bool("mask", mask)
-        if key_padding_mask is not None:
+        if attention_mask is not None:
             wanted = (shape[0], key_len)
-            kind = type(key_padding_mask).__name__
-            expect(isinstance(key_padding_mask, Tensor), "key_padding_mask", "a tensor", kind)
-            came = tuple(key_padding_mask.shape)
-            expect(came == wanted, "key_padding_mask", f"shape {wanted}", came)
-            padding = _to_bool("key_padding_mask", key_padding_mask)[:, None, None]  # (B, 1, 1, S)
+            kind = type(attention_mask).__name__
+            expect(isinstance(attention_mask, Tensor), "attention_mask", "a tensor", kind)
+            came = tuple(attention_mask.shape)
+            expect(came == wanted, "attention_mask", f"shape {wanted}", came)
+            padding = _to_bool("attention_mask", attention_mask)[:, None, None]  # (B, 1, 1, S)
             mask = padding if mask is None else mask & padding
         causal = causal and query_len > 1  # the newest query sees everything
         # torch's own causal mask is aligned at the start: right only for as many keys as queries.

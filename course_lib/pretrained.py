@@ -754,7 +754,7 @@ class SentenceEncoder(nn.Module):
             coded = self.tokenizer.encode_batch([sentences[i] for i in rows])
             tokens = torch.tensor([c.ids for c in coded], device=device)  # (B, S)
             mask = torch.tensor([c.attention_mask for c in coded], device=device)
-            states = self.encoder(tokens, key_padding_mask=mask)  # (B, S, d_model)
+            states = self.encoder(tokens, attention_mask=mask)  # (B, S, d_model)
             mean = (states * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
             vectors[rows] = F.normalize(mean, dim=-1)
         return vectors

@@ -252,7 +252,7 @@ def test_fused_and_written_out_paths_agree(dtype, n_kv_heads, rope_base, causal,
     if mask in ("mask", "both"):
         options["mask"] = random_mask(2, 4, 6, 6)
     if mask in ("padding", "both"):
-        options["key_padding_mask"] = torch.arange(6) < torch.tensor([[6], [3]])
+        options["attention_mask"] = torch.arange(6) < torch.tensor([[6], [3]])
     written, weights = layer(x, **options, return_weights=True)
     close(layer(x, **options), written, dtype)
     assert written.isfinite().all()
@@ -302,7 +302,7 @@ def test_padding_changes_no_real_token_s_output():
     x = torch.randn(1, 4, 16)
     padded = torch.cat([x, torch.randn(1, 3, 16) * 100], dim=1)
     real = torch.arange(7)[None] < 4
-    out = layer(padded, key_padding_mask=real)[:, :4]
+    out = layer(padded, attention_mask=real)[:, :4]
     torch.testing.assert_close(out, layer(x), atol=1e-5, rtol=0)
 
 
@@ -435,8 +435,8 @@ def filled_cache():
         (lambda: STANDARD(X, mask=torch.ones(2, 2)), ["mask", "(2, 2, 3, 3)", "(2, 2)"]),
         (lambda: STANDARD(X, mask=torch.zeros(3, 3)), ["mask", "booleans", "float32"]),
         (
-            lambda: STANDARD(X, key_padding_mask=torch.ones(3, 2).bool()),
-            ["key_padding_mask", "(2, 3)", "(3, 2)"],
+            lambda: STANDARD(X, attention_mask=torch.ones(3, 2).bool()),
+            ["attention_mask", "(2, 3)", "(3, 2)"],
         ),
         (lambda: scaled_dot_product_attention(X, X[..., :4], X), ["key", "width 8", "got 4"]),
         (lambda: scaled_dot_product_attention(X, X, X[:, :2]), ["value", "(3)", "got 2"]),
@@ -451,7 +451,7 @@ def filled_cache():
         (lambda: sinusoidal_positions(4, 4, math.nan), ["base", "above 0", "got nan"]),
         (lambda: scaled_dot_product_attention(X, X, X, scale=math.nan), ["scale", "got nan"]),
         (lambda: scaled_dot_product_attention(X, X, X, dropout_p=1.0), ["dropout_p", "got 1.0"]),
-        (lambda: STANDARD(X, key_padding_mask=[[1]]), ["key_padding_mask", "tensor", "list"]),
+        (lambda: STANDARD(X, attention_mask=[[1]]), ["attention_mask", "tensor", "list"]),
         (lambda: MultiHeadAttention(8, 2, dropout=math.nan), ["dropout", "got nan"]),
         (lambda: MultiHeadAttention(8, 2, rope_base=math.nan), ["rope_base", "got nan"]),
         (lambda: filled_cache().select(torch.tensor([-1])), ["rows", "0 to 0", "-1"]),

@@ -210,7 +210,7 @@ def saved_bytes(model, inputs, targets, mixed):
 )
 def test_activations_are_what_autograd_keeps(shape, mixed):
     n_layers, n_heads, d_model, vocab_size, context, batch = shape
-    config = GPTConfig.baseline(
+    config = GPTConfig.gpt2(
         vocab_size, context=context, n_layers=n_layers, n_heads=n_heads, d_model=d_model
     )
     tokens = torch.randint(vocab_size, (batch, context))
@@ -222,7 +222,7 @@ def test_activations_are_what_autograd_keeps(shape, mixed):
 @pytest.mark.parametrize(("optimizer", "moments"), [(AdamW, 2), (SGD, 1)])
 @pytest.mark.parametrize("batch", [1, 8])
 def test_memory_is_near_the_measured_peak(batch, optimizer, moments):
-    model = GPT(GPTConfig.baseline(65, context=64, n_layers=3, d_model=128))
+    model = GPT(GPTConfig.gpt2(65, context=64, n_layers=3, d_model=128))
     optimizer = optimizer(model.parameters(), **({"momentum": 0.9} if moments == 1 else {}))
     tokens = torch.randint(65, (batch, 64))
     tracker = MemTracker()

@@ -173,7 +173,7 @@ def test_encoders_give_transformers_states(tmp_path, kind, classes, with_head):
     base = getattr(theirs, kind) if with_head else theirs
     with torch.no_grad():
         wanted = base(tokens, attention_mask=mask, token_type_ids=types).last_hidden_state
-        got = ours(tokens, token_types=types, key_padding_mask=mask)
+        got = ours(tokens, token_types=types, attention_mask=mask)
     torch.testing.assert_close(got[mask == 1], wanted[mask == 1], atol=1e-4, rtol=1e-4)
 
 

@@ -24,7 +24,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     model = plays.new_model(tokenizer.vocab_size)
     context = model.config.context
-    optimizers, schedule = recipe_optimizers(model, "modern", args.steps)
+    optimizers, schedule = recipe_optimizers(model, "speedrun", args.steps)
     result = train(
         model,
         random_windows(tokens, BATCH_SIZE, context, SEED),

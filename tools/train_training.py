@@ -6,7 +6,7 @@ runs.
 
 `sweep` has one small model under three optimizers and several learning rates; `schedules` has it
 under Muon, with and without a warm-down, `newton_schulz` with fewer iterations, three seeds each.
-`path` goes from the baseline recipe to the modern one, one change after another, at equal numbers
+`path` goes from the gpt2 recipe to the speedrun one, one change after another, at equal numbers
 of steps.
 """
 
@@ -44,7 +44,7 @@ RATES = {
 SEEDS = [0, 1, 2]
 WARM_DOWN = {"constant": 0, "warm-down": SWEEP_STEPS // 2}  # length of the falling part
 PATH = {
-    "baseline": {},
+    "gpt2": {},
     "Muon for the matrices, warm-down": {},
     "RMSNorm, no biases": {"norm": "rms", "bias": False},
     "rotary positions": {"positions": "rope"},
@@ -118,14 +118,14 @@ def run(
 
 def path_optimizers(name: str) -> Callable:
     """Return what makes the optimizers and the schedule of a stage."""
-    recipe = "baseline" if name == "baseline" else "modern"
+    recipe = "gpt2" if name == "gpt2" else "speedrun"
     return lambda model: recipe_optimizers(model, recipe, PATH_STEPS)
 
 
 def plan() -> dict[tuple[str, ...], Callable[[], dict]]:
     """Return all runs by name."""
     vocab_size = corpus()[0].vocab_size
-    small = GPTConfig.baseline(vocab_size, **SMALL)
+    small = GPTConfig.gpt2(vocab_size, **SMALL)
     runs = {}
 
     def small_run(
@@ -151,7 +151,7 @@ def plan() -> dict[tuple[str, ...], Callable[[], dict]]:
     changes: dict = {}
     for name, change in PATH.items():
         changes = changes | change
-        config = GPTConfig.baseline(vocab_size, **changes)
+        config = GPTConfig.gpt2(vocab_size, **changes)
         make = path_optimizers(name)
         runs["path", name] = lambda c=config, make=make: run(c, make, PATH_STEPS, 12, 1.0)
     return runs

@@ -26,7 +26,7 @@ def main() -> None:
     tokenizer = translation.train_tokenizer(training)
     torch.manual_seed(SEED)
     model = translation.new_model(tokenizer.vocab_size)
-    optimizers, schedule = recipe_optimizers(model, "modern", args.steps)
+    optimizers, schedule = recipe_optimizers(model, "speedrun", args.steps)
     batches, _ = translation.translation_batches(tokenizer, training, BATCH_TOKENS, SEED)
     held_out = translation.translation_batches(tokenizer, validation, BATCH_TOKENS)
     result = train(

@@ -302,7 +302,7 @@ class Session:
         if isinstance(self.model, Conditioned):
             expect(self._mask is None, "prompts", "all of one length for an encoder-decoder", "not")
             return self.model.model.decode(inputs, self.model.memory, caches=self._caches)[:, -1]
-        states = self.model.states(inputs, caches=self._caches, key_padding_mask=self._mask)
+        states = self.model.states(inputs, caches=self._caches, attention_mask=self._mask)
         return self.model.logits(states[:, -1])  # of the last place only: most of a prompt's work
 
 

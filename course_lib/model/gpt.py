@@ -1,7 +1,8 @@
 """The Transformer: its block, the decoder-only `GPT`, and the encoder-decoder `Transformer`.
 
 Taught in 'The Transformer'. The encoder-decoder is from Vaswani et al. (2017), 'Attention Is All
-You Need'; the decoder-only recipe `baseline` is GPT-2's (Radford et al. 2019, section 2.3).
+You Need'; the decoder-only recipes `gpt2` and `llama` are from Radford et al. (2019), section 2.3,
+and Touvron et al. (2023), 'LLaMA', section 2.2.
 """
 
 import math
@@ -41,7 +42,7 @@ Rope = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The shape of a decoder-only model. ``baseline`` and ``modern`` are two proven recipes.
+    """The shape of a decoder-only model. ``gpt2``, ``llama`` and ``speedrun`` are proven recipes.
 
     Args:
         vocab_size: number of different tokens.
@@ -115,13 +116,25 @@ class GPTConfig:
         return 4 * self.d_model if self.d_ff is None else self.d_ff
 
     @classmethod
-    def baseline(cls, vocab_size: int, **changes: object) -> Self:
+    def gpt2(cls, vocab_size: int, **changes: object) -> Self:
         """GPT-2's recipe: LayerNorm, GELU, learned positions, biases, tied embeddings."""
         return replace(cls(vocab_size), **changes)
 
     @classmethod
-    def modern(cls, vocab_size: int, **changes: object) -> Self:
-        """What measurably helps at the size of this course; see the chapter 'Training'."""
+    def llama(cls, vocab_size: int, **changes: object) -> Self:
+        """Llama's recipe: RMSNorm, SwiGLU, rotary positions, no biases; tied as its small models.
+
+        The MLP is 8/3 of ``d_model`` wide, so that its three matrices count as two of 4/1 would.
+        """
+        recipe = replace(
+            cls(vocab_size, norm="rms", mlp="swiglu", positions="rope", bias=False), **changes
+        )
+        d_ff = -(-recipe.d_model // 12) * 32  # 8/3, rounded up to a multiple of 32
+        return replace(recipe, d_ff=d_ff) if recipe.d_ff is None else recipe
+
+    @classmethod
+    def speedrun(cls, vocab_size: int, **changes: object) -> Self:
+        """What won the course's benchmark of training; see the chapter 'Training'."""
         recipe = cls(
             vocab_size,
             n_layers=2,
@@ -168,9 +181,9 @@ class TransformerConfig(GPTConfig):
     n_encoder_layers: int | None = None
 
     @classmethod
-    def modern(cls, vocab_size: int, **changes: object) -> Self:
+    def speedrun(cls, vocab_size: int, **changes: object) -> Self:
         """GPT's recipe without its n-grams: what they are worth was measured on GPT only."""
-        return super().modern(vocab_size, **{"ngrams": 1, "n_layers": 4, **changes})
+        return super().speedrun(vocab_size, **{"ngrams": 1, "n_layers": 4, **changes})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -513,7 +526,7 @@ class _Decoder(_Stack):
         self,
         tokens: Tensor,
         caches: Sequence[KeyValueCache] | None,
-        key_padding_mask: Tensor | None,
+        attention_mask: Tensor | None,
         memory: "Memory | None" = None,
     ) -> Tensor:
         tokens = self._checked(tokens, caches[0].length if caches else 0)
@@ -521,7 +534,7 @@ class _Decoder(_Stack):
         batch = len(tokens) if memory is None else len(memory.keys_values[0][0])
         expect(len(tokens) == batch, self.argument, f"batch size {batch}", len(tokens))
         end = start + tokens.shape[1]
-        mask = _padding("key_padding_mask", key_padding_mask, len(tokens), end)
+        mask = _padding("attention_mask", attention_mask, len(tokens), end)
         x = self._drop(self._embed(tokens, start, mask, caches[0] if caches else None))
         mask, causal = _causal(mask, tokens.shape[1], end, x)
         rope = self._rope(x, start)
@@ -550,14 +563,14 @@ class GPT(_Decoder):
         tokens: Tensor,
         *,
         caches: Sequence[KeyValueCache] | None = None,
-        key_padding_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
     ) -> Tensor:
         """Return the logits of each next token.
 
         Args:
             tokens: (B, T), ids below ``vocab_size``.
             caches: from :meth:`new_caches`; they hold the tokens before these and take these up.
-            key_padding_mask: (B, S), true at real tokens; S counts the cached tokens, too. Padding
+            attention_mask: (B, S), true at real tokens; S counts the cached tokens, too. Padding
                 stands at the start or at the end.
 
         Returns:
@@ -566,17 +579,17 @@ class GPT(_Decoder):
         Raises:
             ValueError: if a shape, dtype or length doesn't fit; the message names the argument.
         """
-        return self.logits(self.states(tokens, caches=caches, key_padding_mask=key_padding_mask))
+        return self.logits(self.states(tokens, caches=caches, attention_mask=attention_mask))
 
     def states(
         self,
         tokens: Tensor,
         *,
         caches: Sequence[KeyValueCache] | None = None,
-        key_padding_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
     ) -> Tensor:
         """Return the last layer's normalized states (B, T, d_model); :meth:`logits` reads them."""
-        return self._run(tokens, caches, key_padding_mask)
+        return self._run(tokens, caches, attention_mask)
 
 
 class Encoder(_Stack):
@@ -598,14 +611,14 @@ class Encoder(_Stack):
         tokens: Tensor,
         *,
         token_types: Tensor | None = None,
-        key_padding_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
     ) -> Tensor:
         """Return a vector for each token that knows all others.
 
         Args:
             tokens: (B, S), ids below ``vocab_size``.
             token_types: (B, S), ids below ``n_token_types``; 0 everywhere by default.
-            key_padding_mask: (B, S), true at real tokens.
+            attention_mask: (B, S), true at real tokens.
 
         Returns:
             (B, S, d_model).
@@ -614,7 +627,7 @@ class Encoder(_Stack):
             ValueError: if a shape, dtype or length doesn't fit; the message names the argument.
         """
         tokens = self._checked(tokens)
-        mask = _padding("key_padding_mask", key_padding_mask, *tokens.shape)
+        mask = _padding("attention_mask", attention_mask, *tokens.shape)
         x = self._embed(tokens)
         if self.config.n_token_types:
             types = torch.zeros_like(tokens) if token_types is None else token_types
@@ -685,7 +698,7 @@ class Transformer(nn.Module):
         """Read the source once; :meth:`decode` can then be called for each new token."""
         source = self.encoder._checked(source)
         mask = _padding("source_mask", source_mask, *source.shape)
-        x = self.encoder(source, key_padding_mask=source_mask)
+        x = self.encoder(source, attention_mask=source_mask)
         pairs = [block.cross_attention.keys_values(x, x) for block in self.decoder.blocks]
         return Memory(pairs, mask)
 

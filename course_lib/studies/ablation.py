@@ -118,7 +118,7 @@ def run(
     check_counts(seed=seed)
     tokenizer, train_tokens, held_out = corpus()
     torch.manual_seed(seed)
-    config = GPTConfig.baseline(tokenizer.vocab_size, n_layers=n_layers, d_model=64)
+    config = GPTConfig.gpt2(tokenizer.vocab_size, n_layers=n_layers, d_model=64)
     model = without(part, config)
     result = train(
         model,

@@ -105,7 +105,7 @@ class TextClassifier(nn.Module):
         """Map token ids and which of them are real, both (B, S), to logits (B, n_classes)."""
         if tokens.shape[1] == 0:
             return self.head(self.head.weight.new_zeros(len(tokens), self.head.in_features))
-        states = self.encoder(tokens, key_padding_mask=mask)  # (B, S, d_model)
+        states = self.encoder(tokens, attention_mask=mask)  # (B, S, d_model)
         counts = mask.sum(1, keepdim=True).clamp(min=1)
         return self.head((states * mask[:, :, None]).sum(1) / counts)
 

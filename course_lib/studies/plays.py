@@ -23,8 +23,8 @@ def load_parts() -> tuple[str, str]:
 
 
 def new_model(vocab_size: int) -> GPT:
-    """Return an untrained GPT of the modern recipe, two layers of width 128."""
-    config = GPTConfig.modern(vocab_size, context=128, d_model=128)
+    """Return an untrained GPT of the speedrun recipe, two layers of width 128."""
+    config = GPTConfig.speedrun(vocab_size, context=128, d_model=128)
     return GPT(config)
 
 

@@ -170,7 +170,7 @@ def new_model(vocab_size: int, d_model: int = 128, n_layers: int = 2) -> Transfo
     """
     check_sizes(d_model=d_model)
     expect(d_model % 32 == 0, "d_model", "a multiple of 32", d_model)
-    config = TransformerConfig.modern(
+    config = TransformerConfig.speedrun(
         vocab_size,
         context=MAX_TOKENS + 2,
         d_model=d_model,

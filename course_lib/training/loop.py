@@ -38,7 +38,7 @@ from course_lib.training import checkpoints, distributed, optim
 from course_lib.training.log import Row, TrainingLog
 
 IGNORE = -100  # a target that doesn't count
-RECIPES = ("baseline", "modern")
+RECIPES = ("gpt2", "llama", "speedrun")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Batches = Callable[[int], tuple[Tensor, ...]]
 Pieces = list[tuple[list[Tensor], float]]  # rows of a batch, and their share of the loss
@@ -567,13 +567,13 @@ def recipe_optimizers(
 
     Args:
         model: what they train; sharded already, if it is to be.
-        recipe: ``baseline`` (GPT-2's: AdamW, warm-up and cosine) or ``modern`` (Muon for matrices,
-            AdamW for the rest, and a linear warm-down).
+        recipe: ``gpt2`` or ``llama`` (AdamW, warm-up and cosine) or ``speedrun`` (Muon for
+            matrices, AdamW for the rest, and a linear warm-down).
         steps: length of the training.
     """
     check_one_of("recipe", recipe, RECIPES)
     check_sizes(steps=steps)
-    if recipe == "baseline":
+    if recipe != "speedrun":
         adamw = optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1)
         return [adamw], optim.warmup_cosine(steps, warmup=min(100, steps // 10))
     matrices, rest = optim.split_parameters(model)
@@ -607,7 +607,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--text", type=Path, help="a text file in UTF-8 [Shakespeare's plays]")
     add("--tokenizer", choices=["characters", "bpe"], default="characters", help="[%(default)s]")
     add("--vocab-size", type=int, default=1024, help="number of tokens of bpe [%(default)s]")
-    add("--recipe", choices=RECIPES, default="modern", help="model, optimizers [%(default)s]")
+    add("--recipe", choices=RECIPES, default="speedrun", help="model, optimizers [%(default)s]")
     add("--layers", type=int, help="number of blocks [the recipe's]")
     add("--width", type=int, default=128, help="d_model; heads are 32 wide [%(default)s]")
     add("--context", type=int, default=64, help="tokens that the model sees [%(default)s]")
@@ -635,7 +635,7 @@ def _train_as_asked(args: argparse.Namespace, say: Callable[..., None]) -> None:
     batches = random_windows(train_tokens, args.batch_size, args.context, args.seed)
     expect(len(val_tokens) > 1, "--text", "at least 2 tokens in its last tenth", len(val_tokens))
     torch.manual_seed(args.seed)
-    recipe = GPTConfig.baseline if args.recipe == "baseline" else GPTConfig.modern
+    recipe = getattr(GPTConfig, args.recipe)
     shape = {"context": args.context, "d_model": args.width, "n_heads": max(args.width // 32, 1)}
     if args.layers is not None:
         shape["n_layers"] = args.layers

@@ -528,7 +528,7 @@ class Reciter(nn.Module):
         self.position = 0
         return [SimpleNamespace(length=0)]
 
-    def states(self, tokens, caches, key_padding_mask):
+    def states(self, tokens, caches, attention_mask):
         self.shown.append(tokens.shape[1])
         caches[0].length += tokens.shape[1]
         return tokens

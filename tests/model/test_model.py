@@ -35,9 +35,9 @@ VOCAB = 50
 SMALL = {"context": 16, "n_layers": 2, "n_heads": 4, "d_model": 32}
 LLAMA = {"norm": "rms", "mlp": "swiglu", "positions": "rope", "bias": False, "d_ff": 48}
 CONFIGS = {
-    "baseline": GPTConfig.baseline(VOCAB, **SMALL),
-    "modern": GPTConfig.modern(VOCAB, **SMALL),
-    "llama": GPTConfig(VOCAB, **SMALL, **LLAMA, n_kv_heads=2),
+    "gpt2": GPTConfig.gpt2(VOCAB, **SMALL),
+    "speedrun": GPTConfig.speedrun(VOCAB, **SMALL),
+    "llama": GPTConfig.llama(VOCAB, **SMALL, n_kv_heads=2),
     "one key head": GPTConfig(VOCAB, **SMALL, n_kv_heads=1, positions="none", qk_norm=True),
     "n-grams": GPTConfig(VOCAB, **SMALL, ngrams=4, ngram_table=500),
     "post-norm": GPTConfig(VOCAB, **SMALL, pre_norm=False, mlp="relu"),
@@ -112,7 +112,7 @@ def test_gpt_2_s_own_size_is_counted():
     assert count_parameters(config) == 124_439_808  # of the published GPT-2, small
 
 
-@pytest.mark.parametrize("recipe", [GPTConfig.baseline, GPTConfig.modern])
+@pytest.mark.parametrize("recipe", [GPTConfig.gpt2, GPTConfig.llama, GPTConfig.speedrun])
 def test_first_loss_is_that_of_a_guess(recipe):
     model = GPT(recipe(VOCAB))
     text = tokens(8, 64)
@@ -121,7 +121,7 @@ def test_first_loss_is_that_of_a_guess(recipe):
 
 
 def test_gpt_2_s_initialization():
-    model = GPT(GPTConfig.baseline(1000, n_layers=8))
+    model = GPT(GPTConfig.gpt2(1000, n_layers=8))
     for name, weight in model.named_parameters():
         if name.endswith("bias"):
             assert (weight == 0).all(), name
@@ -134,7 +134,7 @@ def test_gpt_2_s_initialization():
 
 
 def test_blocks_that_begin_at_zero_change_nothing():
-    model = GPT(GPTConfig.modern(VOCAB, **SMALL))
+    model = GPT(GPTConfig.speedrun(VOCAB, **SMALL))
     stream = torch.randn(2, 5, 32)
     for block in model.blocks:
         assert torch.equal(block(stream, causal=True), stream)
@@ -183,7 +183,7 @@ def test_padding_at_the_end_changes_no_real_token(config, dtype):
     model = scrambled(GPT(config).to(dtype))
     text = tokens(2, 9)
     real = torch.arange(9) < torch.tensor([[9], [5]])
-    padded = model(text, key_padding_mask=real)
+    padded = model(text, attention_mask=real)
     close(padded[0], model(text[:1])[0], dtype)
     close(padded[1, :5], model(text[1:, :5])[0], dtype)
 
@@ -196,7 +196,7 @@ def test_padding_at_the_start_changes_no_real_token(name, dtype):
     real = torch.arange(9) >= torch.tensor([[0], [4]])
     caches = model.new_caches(9)
     parts = [
-        model(text[:, :end][:, start:], caches=caches, key_padding_mask=real[:, :end].int())
+        model(text[:, :end][:, start:], caches=caches, attention_mask=real[:, :end].int())
         for start, end in ((0, 7), (7, 8), (8, 9))
     ]
     close(torch.cat(parts, dim=1)[1, 4:], model(text[1:, 4:])[0], dtype)
@@ -211,8 +211,8 @@ def test_ids_of_a_narrower_type_give_the_same_logits(config, dtype):
     model = scrambled(GPT(config))
     text = tokens(2, 9)
     real = (torch.arange(9) >= torch.tensor([[0], [4]])).to(dtype)
-    expected = model(text, key_padding_mask=real.bool())
-    assert torch.equal(model(text.to(dtype), key_padding_mask=real), expected)
+    expected = model(text, attention_mask=real.bool())
+    assert torch.equal(model(text.to(dtype), attention_mask=real), expected)
     caches, others = model.new_caches(9), model.new_caches(9)
     narrow = [model(part.to(dtype), caches=caches) for part in text.split([4, 5], 1)]
     wide = [model(part, caches=others) for part in text.split([4, 5], 1)]
@@ -223,8 +223,8 @@ def test_ids_of_a_narrower_type_give_the_same_logits(config, dtype):
 def test_an_encoder_and_a_decoder_read_ids_of_a_narrower_type(dtype):
     encoder = scrambled(Encoder(EncoderConfig(VOCAB, **SMALL, n_token_types=2)))
     text, types = tokens(2, 7), torch.randint(2, (2, 7))
-    got = encoder(text.to(dtype), token_types=types.to(dtype), key_padding_mask=REAL.to(dtype))
-    assert torch.equal(got, encoder(text, token_types=types, key_padding_mask=REAL))
+    got = encoder(text.to(dtype), token_types=types.to(dtype), attention_mask=REAL.to(dtype))
+    assert torch.equal(got, encoder(text, token_types=types, attention_mask=REAL))
     model, target = scrambled(Transformer(small_transformer())), tokens(2, 6)
     text = source()
     got = model(text.to(dtype), target.to(dtype), REAL.to(dtype))
@@ -276,7 +276,7 @@ def test_mlp_bends_by_the_function_that_its_name_says(name, expected):
 
 
 def test_logits_are_capped_softly():
-    free, capped = (scrambled(GPT(replace(CONFIGS["modern"], logit_cap=c))) for c in (None, 2.0))
+    free, capped = (scrambled(GPT(replace(CONFIGS["speedrun"], logit_cap=c))) for c in (None, 2.0))
     capped.load_state_dict(free.state_dict())
     free.config, text = replace(free.config), tokens()
     expected = 2 * torch.tanh(free(text) / 2)
@@ -285,7 +285,7 @@ def test_logits_are_capped_softly():
 
 
 def test_dropout_acts_in_training_only():
-    model = GPT(replace(CONFIGS["baseline"], dropout=0.3))
+    model = GPT(replace(CONFIGS["gpt2"], dropout=0.3))
     text = tokens()
     assert not torch.equal(model(text), model(text))
     model.eval()
@@ -440,7 +440,7 @@ def test_bert_of_transformers_gives_the_same(dtype, kind):
     ours.load_state_dict(weights)
     text, types = tokens().clamp_min(2), torch.randint(2, (2, 16))
     real = torch.arange(16) < torch.tensor([[16], [9]])
-    for options in ({}, {"key_padding_mask": real}):
+    for options in ({}, {"attention_mask": real}):
         theirs_options = {"attention_mask": real.long()} if options else {}
         expected = theirs(text, token_type_ids=types, **theirs_options).last_hidden_state
         got = ours.eval()(text, token_types=types, **options)
@@ -569,7 +569,7 @@ def test_shared_vocabulary_shares_its_embeddings():
 
 # Bad input: the message names the argument, what was expected and what came
 
-MODEL, BOTH_SIDES = GPT(CONFIGS["baseline"]), Transformer(small_transformer())
+MODEL, BOTH_SIDES = GPT(CONFIGS["gpt2"]), Transformer(small_transformer())
 TEXT = torch.zeros(2, 4, dtype=torch.long)
 
 
@@ -617,16 +617,16 @@ def with_caches(text, filled=1, room=8):
         (lambda: MODEL(TEXT[:, :0]), ["tokens", "(B, T)", "(2, 0)"]),
         (lambda: MODEL(TEXT.float()), ["tokens", "whole numbers", "float32"]),
         (lambda: MODEL(TEXT.bool()), ["tokens", "whole numbers", "bool"]),
-        (lambda: MODEL(TEXT, key_padding_mask=[1]), ["key_padding_mask", "tensor", "list"]),
+        (lambda: MODEL(TEXT, attention_mask=[1]), ["attention_mask", "tensor", "list"]),
         (lambda: BOTH_SIDES.encode(TEXT).select(TEXT[0] - 1), ["rows", "0 to 1", "-1"]),
         (lambda: MODEL(TEXT + VOCAB), ["tokens", "0 to 49", "50 to 50"]),
         (lambda: MODEL(TEXT - 1), ["tokens", "0 to 49", "-1"]),
         (lambda: MODEL(TEXT.repeat(1, 5)), ["tokens", "context=16", "20"]),
         (
-            lambda: MODEL(TEXT, key_padding_mask=torch.ones(2, 3)),
-            ["key_padding_mask", "(2, 4)", "(2, 3)"],
+            lambda: MODEL(TEXT, attention_mask=torch.ones(2, 3)),
+            ["attention_mask", "(2, 4)", "(2, 3)"],
         ),
-        (lambda: MODEL(TEXT, key_padding_mask=torch.ones(2, 4)), ["key_padding_mask", "float32"]),
+        (lambda: MODEL(TEXT, attention_mask=torch.ones(2, 4)), ["attention_mask", "float32"]),
         (lambda: MODEL(TEXT, caches=MODEL.new_caches(9)[:1]), ["caches", "(2)", "got 1"]),
         (lambda: MODEL(TEXT, caches=[]), ["caches", "(2)", "got 0"]),
         (lambda: with_caches(TEXT, filled=1), ["tokens", "batch size 1", "got 2"]),
