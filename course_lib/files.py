@@ -40,7 +40,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
         if not isinstance(error, OSError | SafetensorError):
             raise
-        raise OSError(
+        failed = OSError(
             f"{path}: it can't be written ({reason(error)}); free space there, or name another "
             "place"
-        ) from error
+        )
+        failed.errno = getattr(error, "errno", None)
+        raise failed from error

@@ -12,14 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from course_lib import data
 from course_lib.checks import check_counts, check_one_of, check_positive, check_sizes
+from course_lib.data import HELD_OUT, load_spoken_plays
 from course_lib.model import GPT, Block, GPTConfig, initialize
-from course_lib.text import CharacterTokenizer, strip_play_markup
+from course_lib.text import CharacterTokenizer
 from course_lib.training import corpus_loss, random_windows, train
 
 PARTS = ("nothing", "heads", "positions", "attention", "MLP", "normalization", "residual stream")
-HELD_OUT = ("hamlet", "macbeth", "twelfth-night")
 RUNS = Path(__file__).with_name("runs") / "ablation.json"
 
 
@@ -84,11 +83,9 @@ def without(part: str, config: GPTConfig) -> GPT:
 @cache
 def corpus() -> tuple[CharacterTokenizer, Tensor, Tensor]:
     """Return Shakespeare by character: tokenizer, 35 plays to train on, 50,000 tokens held out."""
-    plays = {name: strip_play_markup(text) for name, text in data.load_plays().items()}
-    tokenizer = CharacterTokenizer("".join(plays.values()))
-    train_text = "\n\n".join(text for name, text in plays.items() if name not in HELD_OUT)
-    held_out = "\n\n".join(plays[name] for name in HELD_OUT)[:50_000]
-    return tokenizer, *(torch.tensor(tokenizer.encode(t)) for t in (train_text, held_out))
+    training, held_out = load_spoken_plays(HELD_OUT)
+    tokenizer = CharacterTokenizer(training + held_out)
+    return tokenizer, *(torch.tensor(tokenizer.encode(t)) for t in (training, held_out[:50_000]))
 
 
 def run(

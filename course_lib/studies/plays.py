@@ -7,19 +7,17 @@ from pathlib import Path
 
 from safetensors.torch import load_model
 
-from course_lib.data import load_plays
+from course_lib.data import HELD_OUT, load_spoken_plays
 from course_lib.model import GPT, GPTConfig
-from course_lib.studies.ablation import HELD_OUT
-from course_lib.text import BPETokenizer, strip_play_markup
+from course_lib.text import BPETokenizer
 
 FOLDER = Path(__file__).parent / "weights"
 
 
 def load_parts() -> tuple[str, str]:
     """Return what is spoken in the 35 plays to train on, and in the three held out."""
-    plays = {name: strip_play_markup(text) for name, text in load_plays().items()}
-    training = "\n\n".join(text for name, text in plays.items() if name not in HELD_OUT)
-    return training, "\n\n".join(plays[name] for name in HELD_OUT)
+    training, held_out = load_spoken_plays(HELD_OUT)
+    return training, held_out
 
 
 def new_model(vocab_size: int) -> GPT:

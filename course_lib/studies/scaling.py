@@ -25,16 +25,15 @@ from course_lib.checks import (
     check_sizes,
     expect,
 )
-from course_lib.data import load_plays
+from course_lib.data import HELD_OUT, load_spoken_plays
 from course_lib.model import GPT, GPTConfig, count_parameters
-from course_lib.text import CharacterTokenizer, strip_play_markup
+from course_lib.text import CharacterTokenizer
 from course_lib.training import AdamW, Muon, corpus_loss, split_parameters, train, warmup_cosine
 
 CONTEXT = 64
 BATCH_SIZE = 16
 MUON_RATE, ADAMW_RATE = 0.015, 0.03
 VALIDATION = ("as-you-like-it", "othello")  # chose the learning rate
-TEST = ("hamlet", "macbeth", "twelfth-night")  # what is reported
 MATCHES = (1, 2, 3, 5, 10)  # lengths of passages that must be predicted without an error
 
 
@@ -73,16 +72,11 @@ class Run(TypedDict):
 
 def load_corpus() -> Corpus:
     """Return Shakespeare's plays, ready for :func:`run`."""
-    plays = {name: strip_play_markup(text) for name, text in load_plays().items()}
-    held_out = {name: plays.pop(name) for name in (*VALIDATION, *TEST)}
-    training = "\n\n".join(plays.values())
-    tokenizer = CharacterTokenizer(training)
-
-    def ids(names: Sequence[str]) -> Tensor:
-        return torch.tensor(tokenizer.encode("\n\n".join(held_out[name] for name in names)))
-
-    windows = torch.tensor(tokenizer.encode(training)).unfold(0, CONTEXT + 1, CONTEXT)
-    return Corpus(windows, ids(VALIDATION), ids(TEST), tokenizer.vocab_size)
+    texts = load_spoken_plays(VALIDATION, HELD_OUT)
+    tokenizer = CharacterTokenizer(texts[0])
+    training, validation, test = (torch.tensor(tokenizer.encode(text)) for text in texts)
+    windows = training.unfold(0, CONTEXT + 1, CONTEXT)
+    return Corpus(windows, validation, test, tokenizer.vocab_size)
 
 
 def config(width: int, vocab_size: int) -> GPTConfig:

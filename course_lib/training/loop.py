@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
-from course_lib import data
 from course_lib.checks import (
     check_counts,
     check_not_negative,
@@ -31,9 +30,10 @@ from course_lib.checks import (
     check_sizes,
     expect,
 )
+from course_lib.data import DataError, load_spoken_plays
 from course_lib.generation import Sampler, generate
 from course_lib.model import GPT, GPTConfig
-from course_lib.text import BPETokenizer, CharacterTokenizer, strip_play_markup
+from course_lib.text import BPETokenizer, CharacterTokenizer
 from course_lib.training import checkpoints, distributed, optim
 from course_lib.training.log import Row, TrainingLog
 
@@ -585,7 +585,7 @@ def recipe_optimizers(
 
 def _read_text(path: Path | None) -> str:
     if path is None:
-        return "\n\n".join(strip_play_markup(play) for play in data.load_plays().values())
+        return load_spoken_plays()[0]
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -693,7 +693,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             OSError,
             TrainingError,
             checkpoints.CheckpointError,
-            data.DataError,
+            DataError,
         ) as error:
             print(error, file=sys.stderr)
             return 1

