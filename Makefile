@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book data test slow notebooks weights serve clean
+.PHONY: help book data quick test style slow notebooks weights serve clean
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -21,6 +21,8 @@ HOME_OF_STAMPS := $(subst $(space),\$(space),$(ENVIRONMENT))
 READY := $(HOME_OF_STAMPS)/.course-ready
 # With TensorFlow, which the book's build doesn't need.
 COMPLETE := $(HOME_OF_STAMPS)/.course-complete
+# What `make quick` leaves to `make test`; pyproject.toml says what the markers mean.
+LEFT_OUT := network or browser or long or slow
 SITE := _build/html/book/home.html
 PORT := 8000
 # By name: an environment in this folder isn't the project's code.
@@ -37,10 +39,16 @@ book: $(SITE)  ## build the book and print where it is
 data: $(READY)  ## fetch all texts and models that the chapters use (350 MB), to work offline
 	$(RUN) -m course_lib.data fetch all
 
-test: $(COMPLETE) $(SITE)  ## check everything: style, package, notebooks, book (writes _build/screenshots)
+style: $(READY)  ## check style, spelling and types (20 seconds)
 	$(RUN) -m ruff check $(CHECKED)
 	$(RUN) -m ruff format --check $(CHECKED)
 	$(RUN) -m codespell_lib $(CHECKED) *.md *.yml *.toml
+	$(RUN) -m mypy
+
+quick: style  ## check all that needs no network, no browser and no long run (2 minutes)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist worksteal -m "not ($(LEFT_OUT))" tests
+
+test: $(COMPLETE) $(SITE) style  ## check everything: style, package, notebooks, book (writes _build/screenshots)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --nbval --nbval-current-env tests notebooks
 
 slow: $(COMPLETE)  ## run every cell of every notebook twice (half an hour)
@@ -56,7 +64,7 @@ serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000 (POR
 	@$(RUN) tools/serve.py --port $(PORT) _build/html
 
 clean:  ## remove what was built (not the environment)
-	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
+	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 
 # After a failure nothing is kept: Sphinx would not repeat the warnings of pages that it has read.
 $(SITE): $(READY) $(SOURCES)

@@ -1,7 +1,15 @@
-"""What several test files need: the project's folder, its chapters, a browser."""
+"""What several test files need: the project's folder, its chapters, a browser, the network.
+
+A test that uses the fixture ``browser`` or ``network``, itself or through another fixture, carries
+the marker of the same name, so that ``make quick`` leaves it out. Every other test is kept from
+texts, models and packages, even where they have been fetched: it must not need them.
+"""
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -18,6 +26,42 @@ PAGES = [
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MAC_BROWSER = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Within it nothing that was fetched can be seen, and nothing can be fetched."""
+    with tempfile.TemporaryDirectory() as empty, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_DATA_DIR", empty)
+        patch.setenv("PIP_NO_INDEX", "1")
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """No test file loads data when it is imported."""
+    with offline():
+        return (yield)
+
+
+def pytest_itemcollected(item):
+    """Give a test the markers of the fixtures that it uses."""
+    for name in {"browser", "network"} & set(item.fixturenames):
+        item.add_marker(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    """Only tests marked ``network`` see what was fetched."""
+    if item.get_closest_marker("network"):
+        return (yield)
+    with offline():
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def network():
+    """Let a test, or a fixture, load texts and models, which are fetched at the first use."""
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:

@@ -1,5 +1,8 @@
 """The exercise checker tells the four kinds of verdict apart and never raises."""
 
+import subprocess
+import sys
+
 import pytest
 
 from course_lib.assignments import check
@@ -31,3 +34,13 @@ def test_check_says_in_one_line_how_it_went(capsys, answer, verdict):
     printed = capsys.readouterr().out
     assert printed.startswith(verdict)
     assert printed.count("\n") == 1
+
+
+def test_importing_it_brings_neither_torch_nor_the_rest_of_the_package():
+    """So that whoever grades many answers starts at once."""
+    code = "import sys, course_lib.assignments; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert not {"torch", "numpy", "matplotlib"} & set(loaded)
+    ours = {name for name in loaded if name.startswith("course_lib")}
+    assert ours == {"course_lib", "course_lib.assignments"}

@@ -128,6 +128,7 @@ class TestTraining:
         theirs = F.cross_entropy(model(inputs).mT, targets, ignore_index=IGNORE)
         torch.testing.assert_close(ours, theirs)
 
+    @pytest.mark.network
     def test_parts_share_no_question_and_lose_no_exchange(self):
         training, held_out = chat.load_exchanges()
         known, asked = ({e.question.lower() for e in part} for part in (training, held_out))

@@ -210,6 +210,7 @@ def transposed(references):
     return [list(column) for column in zip(*references, strict=True)]
 
 
+@pytest.mark.long
 def test_bleu_and_chrf_equal_sacrebleu_s_on_a_thousand_sets():
     scores = []
     for hypotheses, references in sentence_sets(1000):
@@ -225,6 +226,7 @@ def test_bleu_and_chrf_equal_sacrebleu_s_on_a_thousand_sets():
     assert ((scores == 0).mean(axis=0) > 0.02).all(), "some sets have no match"
 
 
+@pytest.mark.network
 def test_bleu_and_chrf_equal_sacrebleu_s_on_real_translations():
     texts = [pair.target for pair in load_messages("fr")]
     hypotheses, references = (
@@ -376,6 +378,7 @@ def test_interval_is_scipy_s():
     assert ours == pytest.approx(tuple(theirs), abs=0.01)
 
 
+@pytest.mark.long
 def test_interval_holds_the_truth_about_as_often_as_it_says():
     chance = np.random.default_rng(0)
     held = 0

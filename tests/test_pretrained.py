@@ -28,12 +28,12 @@ QUESTIONS = ["What is the capital of France?", "Write 2 lines about 🙂 and 中
 
 
 @pytest.fixture(scope="module")
-def smollm2():
+def smollm2(network):
     return pretrained.load_smollm2()
 
 
 @pytest.fixture(scope="module")
-def smollm2_path():
+def smollm2_path(network):
     return next(data.smollm2_folder().glob("*.gguf"))
 
 
@@ -808,6 +808,7 @@ def test_unknown_precision_is_named():
 # MiniLM
 
 
+@pytest.mark.network
 def test_minilm_s_vectors_equal_transformers_mean_pooling():
     folder = data.minilm_folder()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -824,6 +825,7 @@ def test_minilm_s_vectors_equal_transformers_mean_pooling():
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0)
 
 
+@pytest.mark.network
 def test_minilm_puts_like_meanings_side_by_side():
     encoder = pretrained.load_minilm()
     same = encoder.encode(["How old are you?", "What is your age?", "The train is late."])

@@ -75,7 +75,7 @@ def make(*words, **variables):
 
 
 @pytest.mark.parametrize(
-    ("target", "needed"), [("book", False), ("serve", False), ("test", True), ("notebooks", True)]
+    ("target", "needed"), [("book", False), ("quick", False), ("test", True), ("notebooks", True)]
 )
 def test_tensorflow_is_installed_only_where_it_is_needed(tmp_path, target, needed):
     """In a fresh environment; make says what it would do and does nothing."""

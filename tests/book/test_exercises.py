@@ -31,7 +31,13 @@ def load(chapter: Path) -> tuple[str, dict[str, dict[str, str]]]:
 
 
 CHAPTERS = {path.stem: load(path) for path in NOTEBOOKS}
-EXERCISES = [(chapter, name) for chapter, (_, found) in CHAPTERS.items() for name in found]
+# Their tests train models, or need TensorFlow.
+LONG = {("tools", "plain_steps"), ("tools", "to_dense"), ("transformer", "write")}
+EXERCISES = [
+    pytest.param(chapter, name, marks=[pytest.mark.long] if (chapter, name) in LONG else [])
+    for chapter, (_, found) in CHAPTERS.items()
+    for name in found
+]
 
 
 def answers(kind: str, chapter: str) -> dict[str, dict[str, object]]:

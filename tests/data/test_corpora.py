@@ -6,6 +6,8 @@ from course_lib import data
 from course_lib.data import HELD_OUT, DataError
 from course_lib.text import strip_play_markup
 
+pytestmark = pytest.mark.network
+
 
 def test_plays_are_38_with_their_words():
     plays = data.load_plays()

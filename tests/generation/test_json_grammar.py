@@ -50,7 +50,7 @@ def parses(text):
 
 
 @pytest.fixture(scope="module")
-def smollm2():
+def smollm2(network):
     (path,) = data.smollm2_folder().glob("*.gguf")
     return _smollm2_tokenizer(GGUFFile(path).fields)
 

@@ -25,7 +25,7 @@ from course_lib.text.cleaning import near_copies
 
 
 @pytest.fixture(scope="module")
-def reviews():
+def reviews(network):
     return data.load_film_reviews()
 
 
@@ -161,6 +161,7 @@ def test_batches_read_every_text_once_in_an_epoch_and_differ_in_the_next():
     assert all(torch.equal(a, b) for a, b in zip(batches(3), (tokens, mask, labels), strict=True))
 
 
+@pytest.mark.network
 def test_what_was_trained_is_saved_and_read_again(tmp_path):
     torch.manual_seed(0)
     model = ReviewClassifier()
@@ -180,6 +181,7 @@ def test_what_was_trained_is_saved_and_read_again(tmp_path):
     assert (classify(ReviewClassifier(), texts) - expected).abs().max() > 0.1
 
 
+@pytest.mark.network
 def test_another_file_is_refused(tmp_path):
     small = ReviewClassifier()
     small.head = torch.nn.Linear(384, 3)

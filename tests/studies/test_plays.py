@@ -19,6 +19,7 @@ def card():
     return (plays.FOLDER / "generation.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.network
 def test_training_text_is_the_one_that_the_card_counts(trained, card):
     training, held_out = plays.load_parts()
     _, tokenizer = trained
@@ -27,6 +28,7 @@ def test_training_text_is_the_one_that_the_card_counts(trained, card):
     assert f"through the {len(tokenizer.encode(training)):,} tokens" in card
 
 
+@pytest.mark.network
 def test_held_out_loss_is_the_card_s(trained, card):
     model, tokenizer = trained
     tokens = torch.tensor(tokenizer.encode(plays.load_parts()[1]))[:20_000]

@@ -18,7 +18,7 @@ LAW = PowerLaw(1.3, (12.0,), (0.4,), float("nan"))
 
 
 @pytest.fixture(scope="module")
-def corpus():
+def corpus(network):
     return scaling.load_corpus()
 
 

@@ -29,7 +29,7 @@ PAIRS = {
 
 
 @pytest.fixture(scope="module")
-def parts():
+def parts(network):
     return translation.load_parts()
 
 

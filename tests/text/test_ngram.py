@@ -23,11 +23,24 @@ from course_lib.text.ngram import (
 
 # "a b", "a b", "a c": small enough for a sheet of paper
 TOY = [["a", "b"], ["a", "b"], ["a", "c"]]
-TEXT = sentences(load_plays()["hamlet"])
-TRAIN, HELD_OUT = TEXT[:2000], TEXT[2000:2100]
 
 
-def models(corpus=TRAIN, vocab=None, orders=(1, 2, 3, 4)) -> list[NGram]:
+@pytest.fixture(scope="module")
+def hamlet(network):
+    return sentences(load_plays()["hamlet"])
+
+
+@pytest.fixture(scope="module")
+def train(hamlet):
+    return hamlet[:2000]
+
+
+@pytest.fixture(scope="module")
+def held_out(hamlet):
+    return hamlet[2000:2100]
+
+
+def models(corpus, vocab=None, orders=(1, 2, 3, 4)) -> list[NGram]:
     return [
         make(corpus, order, vocab=vocab)
         for make in (AddK, Interpolated, KneserNey)
@@ -68,18 +81,18 @@ def test_kneser_ney_by_hand():
 
 
 @pytest.mark.parametrize("order", [2, 3])
-def test_kneser_ney_is_nltk_s(order):
+def test_kneser_ney_is_nltk_s(train, held_out, order):
     """nltk doesn't discount single words; with all words known the two are one formula."""
-    vocab = vocabulary(TRAIN)
-    ours = KneserNey(TRAIN, order, vocab, discounts=[0.0] + [0.7] * (order - 1))
+    vocab = vocabulary(train)
+    ours = KneserNey(train, order, vocab, discounts=[0.0] + [0.7] * (order - 1))
     theirs = KneserNeyInterpolated(order, discount=0.7)
-    padded = [["<s>"] * (order - 1) + s + ["</s>"] for s in TRAIN]
+    padded = [["<s>"] * (order - 1) + s + ["</s>"] for s in train]
     # nltk would count a start sign after a start sign, too, which is no prediction.
     grams = ((g for g in everygrams(s, max_len=order) if g[-1] != "<s>") for s in padded)
     theirs.fit(grams, [word for s in padded for word in s])
     known = set(vocab)
     checked = 0
-    for sentence in HELD_OUT[:25]:  # nltk counts anew for each
+    for sentence in held_out[:25]:  # nltk counts anew for each
         for i, word in enumerate(sentence):
             context = ["<s>"] * (order - 1) + sentence[:i]
             near = context[len(context) - order + 1 :]
@@ -90,32 +103,33 @@ def test_kneser_ney_is_nltk_s(order):
     assert checked > 100
 
 
-def test_add_k_is_nltk_s():
-    ours = AddK(TRAIN, 3, k=0.1)
+def test_add_k_is_nltk_s(train, held_out):
+    ours = AddK(train, 3, k=0.1)
     theirs = Lidstone(0.1, 3)
-    padded = [list(pad_both_ends(s, 3)) for s in TRAIN]
+    padded = [list(pad_both_ends(s, 3)) for s in train]
     # nltk's vocabulary has the start sign, ours has not: leave one out there
     words = {word for s in padded for word in s} - {"<s>"}
     theirs.fit((everygrams(s, max_len=3) for s in padded), sorted(words))
-    for sentence in HELD_OUT[:50]:
+    for sentence in held_out[:50]:
         for i in range(2, len(sentence)):
             near, word = sentence[i - 2 : i], sentence[i]
             if {word, *near} <= words:
                 assert ours.prob(word, sentence[:i]) == pytest.approx(theirs.score(word, near))
 
 
-@pytest.mark.parametrize("vocab", [None, vocabulary(TRAIN, 3)], ids=["all words", "frequent"])
-def test_probabilities_sum_to_one_after_any_context(vocab):
-    contexts = [[], ["i"], ["to", "the"], ["never seen"], ["the", "never seen"], HELD_OUT[3]]
-    for model in models(vocab=vocab):
+@pytest.mark.parametrize("least", [None, 3], ids=["all words", "frequent"])
+def test_probabilities_sum_to_one_after_any_context(train, held_out, least):
+    vocab = None if least is None else vocabulary(train, least)
+    contexts = [[], ["i"], ["to", "the"], ["never seen"], ["the", "never seen"], held_out[3]]
+    for model in models(train, vocab=vocab):
         for context in contexts:
             p = model.distribution(context)
             assert p.min() >= 0
             assert p.sum() == pytest.approx(1, abs=1e-9), (model, context)
 
 
-def test_distribution_and_single_probabilities_agree():
-    for model in models(orders=(1, 3)):
+def test_distribution_and_single_probabilities_agree(train):
+    for model in models(train, orders=(1, 3)):
         for context in ([], ["i", "am"], ["never seen"]):
             p = model.distribution(context)
             for word in (END, UNKNOWN, "the", "never seen"):
@@ -123,16 +137,16 @@ def test_distribution_and_single_probabilities_agree():
                 assert model.prob(word, context) == pytest.approx(p[place])
 
 
-def test_only_the_last_words_of_a_context_count():
-    for model in models(orders=(3,)):
+def test_only_the_last_words_of_a_context_count(train):
+    for model in models(train, orders=(3,)):
         assert np.array_equal(
             model.distribution(["i", "am", "the"]), model.distribution(["you", "am", "the"])
         )
 
 
-def test_log_probs_multiply_by_the_chain_rule():
-    sentence = HELD_OUT[0]
-    for model in models(orders=(1, 3)):
+def test_log_probs_multiply_by_the_chain_rule(train, held_out):
+    sentence = held_out[0]
+    for model in models(train, orders=(1, 3)):
         steps = [model.prob(word, sentence[:i]) for i, word in enumerate([*sentence, END])]
         assert model.log_probs(sentence) == pytest.approx([math.log(p) for p in steps])
         assert model.log_prob(sentence) == pytest.approx(math.log(math.prod(steps)))
@@ -146,24 +160,24 @@ def test_perplexity_of_equal_chances_is_their_number():
     assert AddK(corpus, 2, 0, vocab).perplexity(corpus) == pytest.approx(math.sqrt(8))
 
 
-def test_perplexity_is_infinite_for_what_was_never_seen_and_finite_with_smoothing():
-    assert AddK(TRAIN, 3, k=0).perplexity(HELD_OUT) == math.inf
-    for model in models():
-        assert 10 < model.perplexity(HELD_OUT) < 1e5
+def test_perplexity_is_infinite_for_what_was_never_seen_and_finite_with_smoothing(train, held_out):
+    assert AddK(train, 3, k=0).perplexity(held_out) == math.inf
+    for model in models(train):
+        assert 10 < model.perplexity(held_out) < 1e5
 
 
-def test_kneser_ney_is_the_best_of_the_three_on_new_text():
-    vocab = vocabulary(TRAIN, 2)
+def test_kneser_ney_is_the_best_of_the_three_on_new_text(train, held_out):
+    vocab = vocabulary(train, 2)
     add_k, mixed, kneser_ney = (
-        min(m.perplexity(HELD_OUT) for m in models(vocab=vocab)[4 * i : 4 * i + 4])
+        min(m.perplexity(held_out) for m in models(train, vocab=vocab)[4 * i : 4 * i + 4])
         for i in range(3)
     )
     assert kneser_ney < mixed < add_k
 
 
-def test_discounts_are_estimated_from_what_was_seen_once_and_twice():
-    counts = Counter(Counter(w for s in TRAIN for w in [*s, END]).values())
-    model = KneserNey(TRAIN, 1)
+def test_discounts_are_estimated_from_what_was_seen_once_and_twice(train):
+    counts = Counter(Counter(w for s in train for w in [*s, END]).values())
+    model = KneserNey(train, 1)
     assert model.discounts == [pytest.approx(counts[1] / (counts[1] + 2 * counts[2]))]
 
 
@@ -190,8 +204,8 @@ def test_temperature_sharpens_and_flattens():
     assert share[1000] == pytest.approx(1 / 2, abs=0.04)
 
 
-def test_sample_repeats_with_its_seed_and_stops():
-    model = KneserNey(TRAIN, 3)
+def test_sample_repeats_with_its_seed_and_stops(train):
+    model = KneserNey(train, 3)
     twice = [model.sample(np.random.default_rng(5), max_words=7) for _ in range(2)]
     assert twice[0] == twice[1]
     assert len(twice[0]) <= 7

@@ -9,15 +9,40 @@ from course_lib.data import load_film_reviews, load_misspellings, load_pronuncia
 from course_lib.text.ngram import KneserNey, sentences, vocabulary
 from course_lib.text.noisy_channel import HomophoneChooser, SpellingCorrector, edits, fit
 
-REVIEWS = [sentences(review.text) for review in load_film_reviews()[9000:12000]]
-TRAIN = [sentence for review in REVIEWS[:2700] for sentence in review]
-HELD_OUT = [s for review in REVIEWS[2700:] for s in review if 5 <= len(s) <= 30]
-MODEL = KneserNey(TRAIN, 3, vocabulary(TRAIN, 3))
-PAIRS = [
-    (typed, meant[0])
-    for typed, meant in load_misspellings().items()
-    if len(meant) == 1 and typed.isalpha() and meant[0].isalpha()
-]
+
+@pytest.fixture(scope="module")
+def reviews(network):
+    return [sentences(review.text) for review in load_film_reviews()[9000:12000]]
+
+
+@pytest.fixture(scope="module")
+def model(reviews):
+    train = [sentence for review in reviews[:2700] for sentence in review]
+    return KneserNey(train, 3, vocabulary(train, 3))
+
+
+@pytest.fixture(scope="module")
+def held_out(reviews):
+    return [s for review in reviews[2700:] for s in review if 5 <= len(s) <= 30]
+
+
+@pytest.fixture(scope="module")
+def pairs(network):
+    return [
+        (typed, meant[0])
+        for typed, meant in load_misspellings().items()
+        if len(meant) == 1 and typed.isalpha() and meant[0].isalpha()
+    ]
+
+
+@pytest.fixture(scope="module")
+def corrector(model, pairs):
+    return SpellingCorrector(model, pairs[::2], typo_rate=0.05)
+
+
+@pytest.fixture(scope="module")
+def chooser(model):
+    return HomophoneChooser(model, load_pronunciations())
 
 
 @pytest.mark.parametrize(
@@ -54,13 +79,8 @@ def test_number_of_edits_is_a_distance():
         assert len(edits(a, b)) <= max(len(a), len(b))
 
 
-@pytest.fixture(scope="module")
-def corrector():
-    return SpellingCorrector(MODEL, PAIRS[::2], typo_rate=0.05)
-
-
-def test_candidates_are_all_known_words_within_one_slip(corrector):
-    known = [word for word in MODEL.vocab if word.isalpha()]
+def test_candidates_are_all_known_words_within_one_slip(model, corrector):
+    known = [word for word in model.vocab if word.isalpha()]
     for typed in ("moive", "actr", "bood", "filmm", "teh"):
         near = {word for word in known if len(edits(typed, word)) <= 1}
         assert near | {typed} <= corrector.candidates(typed)
@@ -112,13 +132,13 @@ def test_what_is_no_word_stays(corrector):
     assert corrector.correct([]) == []
 
 
-def garbled(n: int) -> list[tuple[list[str], int, str]]:
+def garbled(held_out, pairs, n: int) -> list[tuple[list[str], int, str]]:
     rng = random.Random(0)
     by_word: dict[str, list[str]] = {}
-    for typed, meant in PAIRS[1::2]:
+    for typed, meant in pairs[1::2]:
         by_word.setdefault(meant, []).append(typed)
     found = []
-    for sentence in HELD_OUT:
+    for sentence in held_out:
         places = [i for i, word in enumerate(sentence) if word in by_word]
         if places:
             place = rng.choice(places)
@@ -127,18 +147,18 @@ def garbled(n: int) -> list[tuple[list[str], int, str]]:
     return rng.sample(found, n)
 
 
-def test_corrector_beats_leaving_it_and_the_most_frequent_word(corrector):
-    rank = {word: -i for i, word in enumerate(MODEL.vocab)}
+def test_corrector_beats_leaving_it_and_the_most_frequent_word(model, held_out, pairs, corrector):
+    rank = {word: -i for i, word in enumerate(model.vocab)}
 
     def most_frequent(words):
         near = [sorted(corrector.candidates(word) - {word}) for word in words]
         return [
-            max(close, key=rank.__getitem__) if word not in MODEL and close else word
+            max(close, key=rank.__getitem__) if word not in model and close else word
             for word, close in zip(words, near, strict=True)
         ]
 
     right = {"ours": 0, "most frequent": 0}
-    items = garbled(200)
+    items = garbled(held_out, pairs, 200)
     for sentence, place, typed in items:
         came = [*sentence[:place], typed, *sentence[place + 1 :]]
         right["ours"] += corrector.correct(came) == list(sentence)
@@ -148,8 +168,7 @@ def test_corrector_beats_leaving_it_and_the_most_frequent_word(corrector):
     assert right["ours"] > 0.75 * len(items)
 
 
-def test_homophones_are_found_by_sound():
-    chooser = HomophoneChooser(MODEL, load_pronunciations())
+def test_homophones_are_found_by_sound(chooser):
     assert {"their", "there", "they're"} <= chooser.candidates("there")
     assert chooser.candidates("film") == {"film"}
     assert chooser.candidates("never seen") == {"never seen"}
@@ -164,8 +183,7 @@ def test_homophones_share_any_of_their_pronunciations():
     assert chooser.candidates("bred") == {"bred"}
 
 
-def test_homophones_are_chosen_by_context():
-    chooser = HomophoneChooser(MODEL, load_pronunciations())
+def test_homophones_are_chosen_by_context(chooser):
     heard = sentences("There is to much of it, and they lost there weigh.")[0]
     meant = [
         "there",
@@ -185,27 +203,28 @@ def test_homophones_are_chosen_by_context():
     assert chooser.choose(heard) == meant
 
 
-def test_only_the_words_around_change_the_fit():
-    sentence = HELD_OUT[0]
+def test_only_the_words_around_change_the_fit(model, held_out):
+    sentence = held_out[0]
     for place in range(len(sentence)):
         other = [*sentence[:place], "the", *sentence[place + 1 :]]
-        whole = MODEL.log_prob(other) - MODEL.log_prob(sentence)
-        near = fit(MODEL, other, place) - fit(MODEL, sentence, place)
+        whole = model.log_prob(other) - model.log_prob(sentence)
+        near = fit(model, other, place) - fit(model, sentence, place)
         assert near == pytest.approx(whole)
 
 
 def test_bad_input_is_named():
+    model, pairs = KneserNey([["a", "good", "film"]], 3), [("flim", "film")]
     with pytest.raises(ValueError, match="typo_rate: expected a share between 0 and 1, got 0"):
-        SpellingCorrector(MODEL, PAIRS, typo_rate=0)
+        SpellingCorrector(model, pairs, typo_rate=0)
     with pytest.raises(ValueError, match="pairs: expected at least one misspelling, got none"):
-        SpellingCorrector(MODEL, [])
+        SpellingCorrector(model, [])
     with pytest.raises(ValueError, match=r"typo_rate: expected a share .*, got nan"):
-        SpellingCorrector(MODEL, PAIRS, typo_rate=math.nan)
+        SpellingCorrector(model, pairs, typo_rate=math.nan)
     with pytest.raises(ValueError, match="model: expected words of letters"):
-        SpellingCorrector(KneserNey([["1", "2"]], 2), PAIRS)
+        SpellingCorrector(KneserNey([["1", "2"]], 2), pairs)
     for place in (-1, 3):
         with pytest.raises(ValueError, match=f"place: expected a place from 0 to 2, got {place}"):
-            fit(MODEL, ["a", "good", "film"], place)
+            fit(model, ["a", "good", "film"], place)
     for words, name in ((("a" * 101, "a"), "typed"), (("a", "a" * 101), "meant")):
         with pytest.raises(ValueError, match=f"{name}: expected at most 100 letters, got 101"):
             edits(*words)
@@ -215,7 +234,7 @@ def test_a_word_of_200000_letters_is_left_as_it_is():
     """One form for each letter left out would be 40 GB."""
     long = "a" * 200_000
     model = KneserNey([["good", "film"], [long, "film"]], 2)
-    corrector = SpellingCorrector(model, PAIRS)
+    corrector = SpellingCorrector(model, [("flim", "film")])
     assert corrector.correct([long, "b" * 200_000, "flim"]) == [long, "b" * 200_000, "film"]
 
 

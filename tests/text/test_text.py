@@ -28,7 +28,7 @@ from course_lib.text.cleaning import (
 
 
 @pytest.fixture(scope="module")
-def reviews():
+def reviews(network):
     """IMDb reviews, two that are nearly the same among them, by number."""
     found = [review.text for review in data.load_film_reviews()]
     chosen = [*range(0, 25_000, 20), *near(found)]
@@ -90,6 +90,7 @@ def test_step_done_twice_changes_no_more(step, reviews):
         assert step(step(review)) == step(review)
 
 
+@pytest.mark.network
 def test_play_loses_its_markup_and_keeps_its_words():
     hamlet = text.strip_play_markup(data.load_plays()["hamlet"])
     assert hamlet.startswith("Who's there?\n\nNay, answer me: stand, and unfold yourself.")
@@ -100,6 +101,7 @@ def test_play_loses_its_markup_and_keeps_its_words():
     assert " \n" not in hamlet
 
 
+@pytest.mark.network
 def test_english_is_told_from_other_languages():
     def share(texts):
         joined = [" ".join(texts[i : i + 20]) for i in range(0, 400, 20)]
@@ -279,6 +281,7 @@ def test_no_validation_sentence_is_in_train(reviews):
     assert not seen.intersection(held_out)
 
 
+@pytest.mark.network
 def test_no_validation_sentence_at_all_is_in_train_where_documents_are_sentences():
     found = data.load_film_reviews("rotten_tomatoes")
     documents = dict(enumerate(review.text for review in found[::3]))
@@ -308,6 +311,7 @@ def test_documents_that_share_much_are_on_one_side(kind):
         assert all((i, "first") in part and (i, "second") in part for i, _ in part)
 
 
+@pytest.mark.network
 def test_exact_copies_are_on_one_side():
     reviews = [review.text for review in data.load_chinese_reviews()][:4000]
     train, validation, test = split(dict(enumerate(reviews)))

@@ -36,7 +36,7 @@ EDGES = [
 
 
 @pytest.fixture(scope="module")
-def hamlet():
+def hamlet(network):
     return load_plays()["hamlet"]
 
 

@@ -172,6 +172,7 @@ def child(folder: str, kill: tuple[int, str] | None) -> None:
     run(Path(folder), steps=60, checkpoint_every=1, batches=batches)
 
 
+@pytest.mark.long
 def test_run_goes_on_bit_for_bit_after_20_kills_also_while_a_checkpoint_is_written(tmp_path):
     chance = random.Random(0)
     context = multiprocessing.get_context("forkserver")

@@ -137,6 +137,7 @@ def assert_agree(got: dict, expected: dict) -> None:
         assert difference <= 1e-4, f"{name}: {difference:.1e}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", ["gpt2", "speedrun"])
 @pytest.mark.parametrize("mode", ["ddp", "fsdp"])
 def test_two_processes_learn_what_one_does_with_the_same_batches(folder, mode, recipe):
@@ -150,6 +151,7 @@ def test_two_processes_learn_what_one_does_with_the_same_batches(folder, mode, r
         assert got["here"] == expected["here"] / 2, "each process holds half of it"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux counts what a process writes")
 @pytest.mark.parametrize("mode", ["ddp", "fsdp"])
 def test_processes_send_what_the_cost_model_says(folder, mode):
@@ -166,6 +168,7 @@ def test_processes_send_what_the_cost_model_says(folder, mode):
     assert statistics.median(found["sent"]) == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["ddp", "fsdp"])
 def test_one_process_can_take_over_from_two(folder, tmp_path, mode):
     for step in (5, 10):
@@ -174,6 +177,7 @@ def test_one_process_can_take_over_from_two(folder, tmp_path, mode):
     assert_agree(run(checkpoint=tmp_path), run())
 
 
+@pytest.mark.long
 def test_the_command_line_trains_on_two_processes_what_it_trains_on_one(tmp_path, capfd):
     text = tmp_path / "text.txt"
     text.write_bytes(Path(__file__).read_bytes())

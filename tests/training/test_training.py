@@ -747,6 +747,7 @@ def limit_file_size():
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flag", ["--checkpoint", "--log"])
 def test_command_line_says_in_one_sentence_that_the_disk_is_full(tmp_path, flag):
     (tmp_path / "text.txt").write_bytes(b"To be, or not to be" * 40)
