@@ -11,7 +11,6 @@ import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +21,12 @@ from IPython.display import display
 from torch import Tensor
 
 from course_lib import data, text
-from course_lib.checks import check_counts, check_sizes, expect
+from course_lib.checks import check_sizes, expect
 from course_lib.generation import GREEDY, Choose, Sampler, stream
 from course_lib.model import GPT
 from course_lib.pretrained import SYSTEM_PROMPT, encode_chat, load_smollm2
-from course_lib.studies.translation import pad
 from course_lib.text import BPETokenizer
-from course_lib.training import IGNORE, Batches
+from course_lib.training import IGNORE, Batches, by_length, epochs, pad
 
 WEIGHTS = Path(__file__).parent / "studies" / "weights" / "dialogue.safetensors"
 MAX_ANSWER = 40  # tokens; of the longer answers nearly all are programs
@@ -118,32 +116,23 @@ def chat_batches(
     Raises:
         ValueError: if no exchange is left, or the size or the seed is out of its range.
     """
-    check_sizes(batch_size=batch_size)
-    check_counts(seed=seed)
     rows = [
         training_row(tokenizer, exchange.messages())
         for exchange in exchanges
         if len(tokenizer.encode(exchange.answer)) <= MAX_ANSWER
     ]
     expect(len(rows) > 0, "exchanges", f"one whose answer has at most {MAX_ANSWER} tokens", "none")
-    lengths = torch.tensor([len(inputs) for inputs, _ in rows])
-    per_epoch = -(-len(rows) // batch_size)
+    lengths = [len(inputs) for inputs, _ in rows]
 
-    @lru_cache(maxsize=1)
-    def plan(epoch: int) -> list[list[int]]:
-        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-        noise = torch.rand(len(rows), generator=generator)
-        batches = (lengths + 4 * noise).argsort().split(batch_size)
-        order = torch.randperm(per_epoch, generator=generator).tolist()
-        return [batches[i].tolist() for i in order]
+    def blur(lengths: Tensor, generator: torch.Generator) -> Tensor:
+        return lengths + 4 * torch.rand(len(lengths), generator=generator)
 
-    def batches(step: int) -> tuple[Tensor, Tensor]:
-        epoch, i = divmod(step, per_epoch)
-        chosen = [rows[j] for j in plan(epoch)[i]]
-        inputs, targets = zip(*chosen, strict=True)
+    def batch_of(chosen: list[int]) -> tuple[Tensor, Tensor]:
+        inputs, targets = zip(*(rows[i] for i in chosen), strict=True)
         return pad(inputs), pad(targets, IGNORE)
 
-    return batches, per_epoch
+    plan = by_length(lengths, blur=blur, batch_size=batch_size, seed=seed)
+    return epochs(plan, batch_of)
 
 
 def answer_loss(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:

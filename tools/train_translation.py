@@ -12,7 +12,7 @@ from settings import from_command_line
 
 from course_lib.files import written_whole
 from course_lib.studies import translation
-from course_lib.training import recipe_optimizers, train
+from course_lib.training import held_out_loss, recipe_optimizers, smoothed_loss, train
 
 STEPS, BATCH_TOKENS, SEED = 1800, 2000, 0
 
@@ -28,15 +28,15 @@ def main() -> None:
     model = translation.new_model(tokenizer.vocab_size)
     optimizers, schedule = recipe_optimizers(model, "speedrun", args.steps)
     batches, _ = translation.translation_batches(tokenizer, training, BATCH_TOKENS, SEED)
-    held_out = translation.translation_batches(tokenizer, validation, BATCH_TOKENS)
+    held_out, n_batches = translation.translation_batches(tokenizer, validation, BATCH_TOKENS)
     result = train(
         model,
         batches,
         steps=args.steps,
         optimizer=optimizers,
         schedule=schedule,
-        loss=translation.smoothed_loss,
-        evaluate=lambda model: translation.translation_loss(model, *held_out),
+        loss=smoothed_loss,
+        evaluate=lambda model: held_out_loss(model, map(held_out, range(n_batches))),
         eval_every=100,
         precision="bfloat16",
         checkpoint=args.checkpoint,

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -18,9 +17,8 @@ from course_lib.checks import check_counts, check_ids, check_sizes, expect
 from course_lib.data import Review
 from course_lib.model import Encoder, add_lora, merge_lora
 from course_lib.pretrained import load_minilm
-from course_lib.studies.translation import pad
 from course_lib.text import near_copies
-from course_lib.training import Batches
+from course_lib.training import Batches, epochs, pad_with_mask, shuffled
 
 WEIGHTS = Path(__file__).parent / "weights" / "evaluation.safetensors"
 MATRICES = ("q_proj", "k_proj", "v_proj", "out_proj", "up", "down")
@@ -80,11 +78,6 @@ def head_and_tail(tokens: Sequence[int], head: int, tail: int) -> list[int]:
     return tokens[:head] + tokens[max(len(tokens) - tail, head) :]
 
 
-def pad_with_mask(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Return token ids (B, S), zeros behind the shorter texts, and which are real (B, S)."""
-    return pad(texts), pad([[1] * len(text) for text in texts]).bool()
-
-
 class TextClassifier(nn.Module):
     """An encoder, the mean of its tokens' vectors, and a linear layer.
 
@@ -121,21 +114,15 @@ def text_batches(
     Raises:
         ValueError: if there is no text, or not as many labels, or a number is out of its range.
     """
-    check_sizes(batch_size=batch_size)
-    check_counts(seed=seed)
     expect(len(texts) > 0, "texts", "at least one", "none")
     expect(len(labels) == len(texts), "labels", f"one for each of {len(texts)} texts", len(labels))
     check_ids("labels", labels)
-    labels = torch.as_tensor(labels)
-    batch_size = min(batch_size, len(texts))
+    classes = torch.as_tensor(labels)
 
-    def batches(step: int) -> tuple[Tensor, Tensor, Tensor]:
-        epoch, first = divmod(step * batch_size, len(texts) - len(texts) % batch_size)
-        order = np.random.default_rng((seed, epoch)).permutation(len(texts))
-        rows = order[first : first + batch_size]
-        return (*pad_with_mask([texts[i] for i in rows]), labels[rows])
+    def batch_of(chosen: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        return (*pad_with_mask([texts[i] for i in chosen]), classes[chosen])
 
-    return batches
+    return epochs(shuffled(len(texts), batch_size, seed), batch_of)[0]
 
 
 @torch.inference_mode()

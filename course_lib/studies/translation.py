@@ -1,30 +1,27 @@
 """Translation: programs' messages made ready for the encoder-decoder, and text through it.
 
 Taught in 'Machine translation'. One model writes several languages: its decoder's first token says
-which, after Johnson et al. (2017), 'Google's Multilingual Neural Machine Translation System'. Label
-smoothing is from Szegedy et al. (2016), 'Rethinking the Inception Architecture', section 7.
+which, after Johnson et al. (2017), 'Google's Multilingual Neural Machine Translation System'.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_model
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib import text
 from course_lib.attention import scaled_dot_product_attention
-from course_lib.checks import check_one_of, check_shares, check_sizes, expect
+from course_lib.checks import check_one_of, check_sizes, expect
 from course_lib.data import CORPORA, Pair, load_messages
 from course_lib.generation import Conditioned, beam_search
 from course_lib.model import Transformer, TransformerConfig
 from course_lib.text import BPETokenizer
-from course_lib.training import IGNORE, Batches
+from course_lib.training import IGNORE, Batches, by_length, epochs, pad, pad_with_mask
 
 END = "<|end|>"
 LANGUAGES = {"fr": "<|fr|>", "zh_CN": "<|zh_CN|>"}  # each with the token that asks for it
@@ -195,19 +192,6 @@ def encode(tokenizer: BPETokenizer, message: str) -> list[int]:
     return tokenizer.encode(message, allowed_special=SLOTS)
 
 
-def pad(rows: Sequence[Sequence[int]], value: int = 0) -> Tensor:
-    """Return rows of token ids as one tensor (B, longest), int64, filled up at their ends.
-
-    Raises:
-        ValueError: if there is no row, or one holds anything but whole numbers.
-    """
-    expect(len(rows) > 0, "rows", "at least one", "none")
-    tensors = [torch.tensor(row) if len(row) else torch.tensor([], dtype=int) for row in rows]
-    wrong = next((tensor.dtype for tensor in tensors if tensor.dtype != torch.int64), None)
-    expect(wrong is None, "rows", "whole numbers", wrong)
-    return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
-
-
 def translation_batches(
     tokenizer: BPETokenizer, pairs: Mapping[str, Sequence[Pair]], batch_tokens: int, seed: int = 0
 ) -> tuple[Batches, int]:
@@ -229,7 +213,6 @@ def translation_batches(
     Raises:
         ValueError: if there is no pair, a language isn't known, or a batch has no room for a pair.
     """
-    check_sizes(batch_tokens=batch_tokens)
     end = tokenizer.special_tokens[END]
     rows = []
     for language, its_pairs in pairs.items():
@@ -241,63 +224,18 @@ def translation_batches(
             target = encode(tokenizer, protect(pair.target, values)[0])[:MAX_TOKENS]
             rows.append(([*source, end], [start, *target], [*target, end]))
     expect(len(rows) > 0, "pairs", "at least one", "none")
-    lengths = torch.tensor([len(source) + len(target) for source, target, _ in rows])
-    longest = lengths.max().item()
-    expect(batch_tokens > longest, "batch_tokens", f"more than a pair's {longest}", batch_tokens)
-    per_epoch = int(lengths.sum()) // batch_tokens + 1
+    lengths = [len(source) + len(target) for source, target, _ in rows]
 
-    @lru_cache(maxsize=1)
-    def plan(epoch: int) -> list[Tensor]:
-        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-        noise = 1 + 0.1 * torch.randn(len(rows), generator=generator)
-        order = (lengths * noise).argsort()
-        group = lengths[order].cumsum(0) // batch_tokens
-        groups = order.split(group.bincount(minlength=per_epoch).tolist())
-        return [groups[i] for i in torch.randperm(per_epoch, generator=generator)]
+    def blur(lengths: Tensor, generator: torch.Generator) -> Tensor:
+        return lengths * (1 + 0.1 * torch.randn(len(lengths), generator=generator))
 
-    def batches(step: int) -> tuple[Tensor, ...]:
-        epoch, i = divmod(step, per_epoch)
-        sources, inputs, targets = zip(*(rows[j] for j in plan(epoch)[i].tolist()), strict=True)
-        mask = pad([[1] * len(source) for source in sources]) == 1
-        return pad(sources), pad(inputs), mask, pad(targets, IGNORE)
+    def batch_of(chosen: list[int]) -> tuple[Tensor, ...]:
+        sources, inputs, targets = zip(*(rows[i] for i in chosen), strict=True)
+        source, mask = pad_with_mask(sources)
+        return source, pad(inputs), mask, pad(targets, IGNORE)
 
-    return batches, per_epoch
-
-
-def smoothed_loss(model: nn.Module, *batch: Tensor, smoothing: float = 0.1) -> Tensor:
-    """Return the mean cross-entropy where a share of each target is spread over all tokens.
-
-    Args:
-        model: called with all tensors of the batch but the last.
-        batch: the last tensor holds the targets.
-        smoothing: the share.
-
-    Returns:
-        The loss in nats; 0 where no target counts.
-    """
-    check_shares(smoothing=smoothing)
-    *inputs, targets = batch
-    logits = model(*inputs).flatten(0, -2)
-    if not (targets != IGNORE).any():
-        return logits.sum() * 0
-    return F.cross_entropy(
-        logits, targets.flatten(), ignore_index=IGNORE, label_smoothing=smoothing
-    )
-
-
-@torch.no_grad()
-def translation_loss(model: nn.Module, batches: Batches, steps: int) -> float:
-    """Return the mean loss in nats per target token over so many batches."""
-    check_sizes(steps=steps)
-    device = next(model.parameters()).device
-    total, count = 0.0, 0
-    for step in range(steps):
-        *inputs, targets = (tensor.to(device) for tensor in batches(step))
-        logits = model(*inputs).flatten(0, -2)
-        total += F.cross_entropy(logits, targets.flatten(), reduction="sum").item()
-        count += int((targets != IGNORE).sum())
-    expect(count > 0, "batches", "at least one target", "none")
-    return total / count
+    plan = by_length(lengths, blur=blur, batch_tokens=batch_tokens, seed=seed)
+    return epochs(plan, batch_of)
 
 
 def translate(
@@ -341,8 +279,7 @@ def translate(
     found = [""] * len(rows)
     for first in range(0, len(rows), batch_size):
         chosen = order[first : first + batch_size]
-        source = pad([rows[i] for i in chosen]).to(device)
-        mask = pad([[1] * len(rows[i]) for i in chosen]).to(device) == 1
+        source, mask = (t.to(device) for t in pad_with_mask([rows[i] for i in chosen]))
         longest = min(2 * source.shape[1] + 10, MAX_TOKENS)
         searched = beam_search(
             Conditioned(model, source, mask),

@@ -3,19 +3,29 @@
 Taught in 'Training' and 'Training on GPU'.
 """
 
-from course_lib.training.loop import (
-    IGNORE,
-    PRECISIONS,
+from course_lib.training.batches import (
     Batches,
-    Pieces,
-    TrainingError,
-    corpus_loss,
-    main,
-    next_token_loss,
-    pick_device,
+    by_length,
+    epochs,
+    pad,
+    pad_with_mask,
     random_windows,
+    shuffled,
+)
+from course_lib.training.loop import (
+    PRECISIONS,
+    TrainingError,
+    main,
+    pick_device,
     recipe_optimizers,
     train,
+)
+from course_lib.training.losses import (
+    IGNORE,
+    corpus_loss,
+    held_out_loss,
+    next_token_loss,
+    smoothed_loss,
 )
 from course_lib.training.optim import (
     AdamW,
@@ -31,14 +41,20 @@ __all__ = [
     "AdamW",
     "Batches",
     "Muon",
-    "Pieces",
     "TrainingError",
+    "by_length",
     "corpus_loss",
+    "epochs",
+    "held_out_loss",
     "main",
     "next_token_loss",
+    "pad",
+    "pad_with_mask",
     "pick_device",
     "random_windows",
     "recipe_optimizers",
+    "shuffled",
+    "smoothed_loss",
     "split_parameters",
     "train",
     "warmup_cosine",

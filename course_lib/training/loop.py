@@ -6,7 +6,6 @@ precision and loss scaling follow Micikevicius et al. (2018), 'Mixed Precision T
 """
 
 import argparse
-import hashlib
 import math
 import signal
 import sys
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
@@ -35,12 +33,12 @@ from course_lib.generation import Sampler, generate
 from course_lib.model import GPT, GPTConfig
 from course_lib.text import BPETokenizer, CharacterTokenizer
 from course_lib.training import checkpoints, distributed, optim
+from course_lib.training.batches import Batches, random_windows, seed_from
 from course_lib.training.log import Row, TrainingLog
+from course_lib.training.losses import IGNORE, corpus_loss, next_token_loss
 
-IGNORE = -100  # a target that doesn't count
 RECIPES = ("gpt2", "llama", "speedrun")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-Batches = Callable[[int], tuple[Tensor, ...]]
 Pieces = list[tuple[list[Tensor], float]]  # rows of a batch, and their share of the loss
 
 
@@ -96,124 +94,6 @@ def pick_precision(device: torch.device) -> str:
         return "float32"
     has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if has_bfloat16 else "float16"
-
-
-def _mixed(*numbers: int) -> int:
-    """Return a seed that differs for all series of numbers."""
-    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=4).digest())
-
-
-def _as_ids(tokens: Tensor | Sequence[int]) -> Tensor:
-    tokens = torch.as_tensor(tokens)
-    kind = tokens.dtype
-    whole = not (kind.is_floating_point or kind.is_complex or kind is torch.bool)
-    came = f"{kind} of shape {tuple(tokens.shape)}"
-    fits = tokens.dim() == 1 and (whole or len(tokens) == 0)
-    expect(fits, "tokens", "whole numbers of shape (n,)", came)
-    return tokens
-
-
-def random_windows(
-    tokens: Tensor | Sequence[int], batch_size: int, context: int, seed: int = 0
-) -> Batches:
-    """Return batches of windows of a text, each from a random place.
-
-    Args:
-        tokens: token ids of the whole text.
-        batch_size: windows per batch, B.
-        context: tokens per window, T.
-        seed: of the places.
-
-    Returns:
-        A function of the step that gives inputs (B, T) and targets (B, T), one token further.
-
-    Raises:
-        ValueError: if a size is below 1, or the text too short for a window and the token behind.
-    """
-    check_sizes(batch_size=batch_size, context=context)
-    check_counts(seed=seed)
-    tokens = _as_ids(tokens)
-    if len(tokens) <= context:
-        raise ValueError(f"tokens: expected more than context = {context}, got {len(tokens)}")
-    offsets = torch.arange(context + 1)
-
-    def batches(step: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(_mixed(seed, step))
-        starts = torch.randint(len(tokens) - context, (batch_size, 1), generator=generator)
-        windows = tokens[starts + offsets].long()  # (B, T + 1)
-        return windows[:, :-1], windows[:, 1:]
-
-    return batches
-
-
-def next_token_loss(model: nn.Module, *batch: Tensor) -> Tensor:
-    """Return the mean cross-entropy in nats over the targets that aren't ``IGNORE``.
-
-    Args:
-        model: called with all tensors of the batch but the last; gives logits (..., V).
-        batch: the last tensor holds the targets (...): the next tokens, or classes (B,).
-
-    Raises:
-        ValueError: if a target is neither ``IGNORE`` nor from 0 to V - 1.
-    """
-    *inputs, targets = batch
-    targets = _as_targets(targets)
-    logits = model(*inputs).flatten(0, -2)
-    counted = (targets != IGNORE).sum().clamp(min=1)
-    return _summed_loss(logits, targets) / counted
-
-
-def _as_targets(targets: Tensor) -> Tensor:
-    """Return targets in 64 bits: in narrower types there may be no ``IGNORE``."""
-    dtype = targets.dtype
-    whole = not (dtype.is_floating_point or dtype is torch.bool)
-    expect(whole, "targets", "whole numbers", dtype)
-    return targets.long()
-
-
-def _summed_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    try:
-        return F.cross_entropy(logits, targets.flatten(), reduction="sum")
-    except IndexError:
-        least, most = targets[targets != IGNORE].aminmax()
-        expected = f"from 0 to {logits.shape[-1] - 1}, or {IGNORE} for what doesn't count"
-        raise ValueError(f"targets: expected {expected}, got {least} to {most}") from None
-
-
-@torch.no_grad()
-def corpus_loss(model: nn.Module, tokens: Tensor | Sequence[int], context: int) -> float:
-    """Return the mean loss in nats over a whole text: every token but the first is predicted once.
-
-    The text is cut into windows of ``context`` tokens, side by side; the last may be shorter.
-
-    Args:
-        model: gives logits (B, T, V) for tokens (B, T).
-        tokens: token ids of the whole text.
-        context: tokens per window.
-
-    Raises:
-        ValueError: if the text has fewer than two tokens, or a size is below 1.
-    """
-    check_sizes(context=context)
-    tokens = _as_ids(tokens)
-    if len(tokens) < 2:
-        raise ValueError(f"tokens: expected at least 2, got {len(tokens)}")
-    device = next(model.parameters()).device
-    inputs, targets = tokens[:-1].long(), tokens[1:].long()
-    whole = len(inputs) // context * context
-    rows = (part[:whole].view(-1, context).split(64) for part in (inputs, targets))
-    pieces = list(zip(*rows, strict=True)) if whole else []
-    if whole < len(inputs):
-        pieces.append((inputs[None, whole:], targets[None, whole:]))
-    total = torch.zeros((), dtype=torch.float64)
-    training = model.training
-    model.eval()
-    try:
-        for x, y in pieces:
-            total += _summed_loss(model(x.to(device)).flatten(0, -2), y.to(device)).cpu()
-    finally:
-        model.train(training)
-    return total.item() / len(inputs)
 
 
 def train(
@@ -484,7 +364,7 @@ class _Run:
 
 def _seed(device: torch.device, *numbers: int) -> None:
     """Seed what the device draws from; much cheaper than ``torch.manual_seed``."""
-    number = _mixed(*numbers)
+    number = seed_from(*numbers)
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
         torch.cuda.manual_seed(number)

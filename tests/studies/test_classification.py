@@ -17,11 +17,11 @@ from course_lib.studies.classification import (
     TextClassifier,
     classify,
     head_and_tail,
-    pad_with_mask,
     split_reviews,
     text_batches,
 )
 from course_lib.text.cleaning import near_copies
+from course_lib.training import pad_with_mask
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,6 @@ def test_fewer_texts_than_a_batch_are_one_batch():
     [
         (lambda: head_and_tail([1], -1, 2), "head: expected a whole number, 0 or above, got -1"),
         (lambda: head_and_tail([1], 1, 2.0), "tail: expected a whole number, 0 or above, got 2.0"),
-        (lambda: pad_with_mask([]), "rows: expected at least one, got none"),
         (lambda: text_batches([], [], 1), "texts: expected at least one, got none"),
         (lambda: text_batches([[1]], [0], 0), "batch_size: expected a whole number above 0"),
         (lambda: text_batches([[1]], [0], 1, seed=-1), "seed: expected a whole number, 0 or above"),

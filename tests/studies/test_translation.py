@@ -9,13 +9,11 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from sklearn.feature_extraction.text import CountVectorizer
 
-from course_lib import evaluation
+from course_lib import evaluation, training
 from course_lib.data import Pair
 from course_lib.studies import translation
 from course_lib.text.tokenizer import BPETokenizer
-from course_lib.training import loop as training
-from course_lib.training import optim
-from course_lib.training.loop import IGNORE
+from course_lib.training import IGNORE, held_out_loss, optim
 
 PAIRS = {
     "fr": [
@@ -159,26 +157,13 @@ def test_batches_are_a_function_of_the_step_and_differ_between_epochs(tokenizer)
     assert any(epoch != first[0] for epoch in first)
 
 
-def test_smoothed_loss_is_the_formula_by_hand():
-    torch.manual_seed(0)
-    logits = torch.randn(2, 3, 7, dtype=torch.float64)
-    targets = torch.tensor([[1, 2, IGNORE], [0, IGNORE, IGNORE]])
-    log_p = logits.log_softmax(-1)
-    counted = [(0, 0, 1), (0, 1, 2), (1, 0, 0)]
-    rows = [-0.9 * log_p[i, j, y] - 0.1 * log_p[i, j].mean() for i, j, y in counted]
-    got = translation.smoothed_loss(lambda x: x, logits, targets)
-    torch.testing.assert_close(got, torch.stack(rows).mean())
-    plain = translation.smoothed_loss(lambda x: x, logits, targets, smoothing=0)
-    torch.testing.assert_close(plain, training.next_token_loss(lambda x: x, logits, targets))
-
-
-def test_translation_loss_is_the_mean_over_all_tokens(tokenizer, model):
+def test_held_out_loss_is_the_mean_over_all_tokens(tokenizer, model):
     batches, n = translation.translation_batches(tokenizer, PAIRS, 30)
     one, _ = translation.translation_batches(tokenizer, PAIRS, 10_000)
     *inputs, targets = one(0)
     with torch.no_grad():
         whole = F.cross_entropy(model(*inputs).flatten(0, 1), targets.flatten()).item()
-    assert translation.translation_loss(model, batches, n) == pytest.approx(whole, rel=1e-4)
+    assert held_out_loss(model, map(batches, range(n))) == pytest.approx(whole, rel=1e-4)
 
 
 @pytest.mark.parametrize("n_beams", [1, 3])
@@ -259,22 +244,6 @@ def test_all_placeholders_of_a_message_come_back(tokenizer, model):
     assert got == " ".join(f"Supprimer %(name{i})s ?" for i in range(9))
 
 
-def test_padding_is_of_whole_numbers():
-    for rows in ([[], [1, 2]], [[], []], [[1]]):
-        assert translation.pad(rows).dtype == torch.int64
-    assert translation.pad([[], [1, 2]], -1).tolist() == [[-1, -1], [1, 2]]
-    with pytest.raises(ValueError, match=r"rows: expected whole numbers, got torch\.float32"):
-        translation.pad([[1], [1.5]])
-
-
-def test_loss_of_no_target_is_0():
-    model = torch.nn.Linear(2, 3)
-    targets = torch.full((4,), translation.IGNORE)
-    loss = translation.smoothed_loss(model, torch.ones(4, 2), targets)
-    loss.backward()
-    assert loss.item() == model.weight.grad.abs().max() == 0
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -283,8 +252,6 @@ def test_loss_of_no_target_is_0():
         (lambda t, m: translation.translation_batches(t, PAIRS, 3), "batch_tokens: expected more"),
         (lambda t, m: translation.translation_batches(t, {}, 9), "pairs: expected at least one"),
         (lambda t, m: translation.translation_batches(t, {"xx": []}, 9), "pairs: expected one of"),
-        (lambda t, m: translation.translation_loss(m, None, 0), "steps: expected a whole number"),
-        (lambda t, m: translation.smoothed_loss(m, smoothing=2), "smoothing: expected a share"),
         (lambda t, m: translation.translate(m, t, "Hello"), "messages: expected a list of texts"),
         (lambda t, m: translation.translate(m, t, [], n_beams=0), "n_beams: expected a whole nu"),
         (lambda t, m: translation.translate(m, t, [], batch_size=0), "batch_size: expected a wh"),

@@ -16,49 +16,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny import BATCHES, NARROW, adamw, assert_same_weights, masked, mean_loss, run, tiny_model
 from torch import nn
 
-from course_lib.model.gpt import GPT, GPTConfig
 from course_lib.training import log as logs
 from course_lib.training import loop as training
 from course_lib.training.loop import (
     IGNORE,
     TrainingError,
-    corpus_loss,
     next_token_loss,
     pick_device,
     pick_precision,
-    random_windows,
-    train,
 )
-
-TOKENS = torch.randint(11, (400,), generator=torch.Generator().manual_seed(0))
-BATCHES = random_windows(TOKENS, batch_size=8, context=6, seed=1)
-
-
-def tiny_model(dropout: float = 0.0) -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Embedding(11, 8), nn.Dropout(dropout), nn.Tanh(), nn.Linear(8, 11))
-
-
-def adamw(model: nn.Module, lr: float = 0.05) -> torch.optim.AdamW:
-    return torch.optim.AdamW(model.parameters(), lr)
-
-
-def run(model: nn.Module, batches=BATCHES, steps: int = 12, **settings) -> training.Result:
-    settings = {"optimizer": adamw(model), "device": "cpu", **settings}
-    return train(model, batches, steps=steps, **settings)
-
-
-def assert_same_weights(one: nn.Module, other: nn.Module, **tolerance) -> None:
-    torch.testing.assert_close(one.state_dict(), other.state_dict(), **tolerance)
-
-
-def masked(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Targets of which ever more don't count: unequally many in each row."""
-    inputs, targets = BATCHES(step)
-    rows = torch.arange(8)[:, None]
-    return inputs, targets.masked_fill(torch.arange(6) < rows - 2, IGNORE)
 
 
 def test_gives_the_weights_and_losses_of_a_plain_loop():
@@ -99,13 +68,6 @@ def test_pieces_give_the_whole_batch_s_gradient_also_with_targets_that_do_not_co
         assert other["loss"] == pytest.approx(one["loss"], abs=1e-12)
         assert other["grad_norm"] == pytest.approx(one["grad_norm"], abs=1e-12)
     assert_same_weights(cut, whole, atol=1e-10, rtol=0)
-
-
-def mean_loss(model, *batch):
-    """A mean over what counts, as torch computes it: NaN where nothing does."""
-    *inputs, targets = batch
-    logits = model(*inputs).flatten(0, -2)
-    return F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORE, label_smoothing=0.1)
 
 
 @pytest.mark.parametrize("pieces", [2, 3, 4, 8, 9])
@@ -168,9 +130,6 @@ def test_processes_share_a_batch_of_any_size(monkeypatch, world, pieces, rows):
     assert total == pytest.approx(mean_loss(model, inputs, targets).item(), abs=1e-12)
 
 
-NARROW = (torch.int32, torch.int16, torch.int8, torch.uint8)
-
-
 @pytest.mark.parametrize("dtype", NARROW)
 @pytest.mark.parametrize("pieces", [1, 3])
 def test_ids_of_a_narrower_type_teach_the_same(dtype, pieces):
@@ -184,52 +143,6 @@ def test_ids_of_a_narrower_type_teach_the_same(dtype, pieces):
     assert_same_weights(ours, plain)
     seconds = got.history[0]["seconds"]
     assert got.history[0]["tokens_per_second"] * seconds == pytest.approx(10 * 8 * 6)
-
-
-def test_a_class_that_a_narrow_type_writes_like_ignore_counts():
-    logits = torch.zeros(1, 200)
-    target = torch.tensor([156], dtype=torch.uint8)  # the bits of -100 in 8
-    loss = next_token_loss(lambda _: logits, logits, target)
-    assert loss.item() == pytest.approx(math.log(200))
-    assert len(training._split((logits, target), 1)) == 1
-
-
-@pytest.mark.parametrize("dtype", [*NARROW, torch.uint16])
-def test_windows_and_corpus_loss_read_ids_of_a_narrower_type(dtype):
-    tokens = TOKENS.to(dtype)
-    for got, expected in zip(
-        random_windows(tokens, 4, 6)(3), random_windows(TOKENS, 4, 6)(3), strict=True
-    ):
-        assert torch.equal(got, expected)
-    model = tiny_model()
-    assert corpus_loss(model, tokens, 6) == corpus_loss(model, TOKENS, 6)
-
-
-def test_targets_out_of_range_are_named():
-    model, (inputs, targets) = tiny_model(), BATCHES(0)
-    for wrong in (targets + 11, targets - 1 - targets.min()):
-        with pytest.raises(ValueError, match=r"^targets: expected from 0 to 10, or -100 .*, got"):
-            next_token_loss(model, inputs, wrong)
-    with pytest.raises(ValueError, match=r"^targets: expected whole numbers, got torch.float32"):
-        next_token_loss(model, inputs, targets.float())
-    with pytest.raises(ValueError, match=r"^targets: expected from 0 to 10, .*, got 11 to 11"):
-        corpus_loss(model, [0, 11], 6)
-    assert model.training, "the mode stays as it was"
-
-
-def test_loss_counts_only_what_counts_and_is_zero_without_targets():
-    model, (inputs, targets) = tiny_model(), masked(0)
-    kept = F.cross_entropy(model(inputs)[targets != IGNORE], targets[targets != IGNORE])
-    torch.testing.assert_close(next_token_loss(model, inputs, targets), kept)
-    assert next_token_loss(model, inputs, torch.full_like(targets, IGNORE)) == 0
-
-
-def test_loss_serves_classification_and_several_inputs():
-    torch.manual_seed(0)
-    model = nn.Bilinear(3, 4, 5)
-    a, b, labels = torch.randn(6, 3), torch.randn(6, 4), torch.randint(5, (6,))
-    expected = F.cross_entropy(model(a, b), labels)
-    torch.testing.assert_close(next_token_loss(model, a, b, labels), expected)
 
 
 def test_bfloat16_stays_near_float32_and_keeps_float32_weights():
@@ -459,71 +372,6 @@ def test_learning_rates_come_back_and_one_changed_by_hand_is_honored():
     rates = [row["learning_rate"] for row in second.history]
     assert rates == pytest.approx([0.002 / (1 + step) for step in range(5)])
     assert optimizer.param_groups[0]["lr"] == 0.002
-
-
-def test_windows_are_pieces_of_the_text_with_their_next_tokens():
-    tokens = torch.arange(50)
-    batches = random_windows(tokens, batch_size=64, context=5, seed=3)
-    inputs, targets = batches(0)
-    assert inputs.shape == targets.shape == (64, 5)
-    assert torch.equal(targets, inputs + 1)
-    assert torch.equal(inputs[:, 1:], inputs[:, :-1] + 1)
-    starts = torch.cat([batches(step)[0][:, 0] for step in range(40)])
-    assert (starts.min(), starts.max()) == (0, 44), "the first and the last place are used, too"
-
-
-def test_windows_are_a_pure_function_of_seed_and_step():
-    batches = random_windows(TOKENS, 4, 6, seed=5)
-    late = batches(7)[0]
-    torch.manual_seed(123)
-    assert torch.equal(random_windows(TOKENS, 4, 6, seed=5)(7)[0], late)
-    for other in (random_windows(TOKENS, 4, 6, seed=6)(7), random_windows(TOKENS, 4, 6, seed=5)(8)):
-        assert not torch.equal(other[0], late)
-
-
-def test_windows_take_the_shortest_text_and_say_what_is_too_short():
-    (inputs, targets) = random_windows([1, 2, 3], 2, 2)(0)
-    assert inputs.tolist() == [[1, 2], [1, 2]]
-    assert targets.tolist() == [[2, 3], [2, 3]]
-    with pytest.raises(ValueError, match="tokens: expected more than context = 2, got 2"):
-        random_windows([1, 2], 2, 2)
-    with pytest.raises(
-        ValueError, match=r"tokens: expected whole numbers of shape \(n,\), got .*3"
-    ):
-        random_windows([0.5, 1.5, 2.5], 2, 2)
-    with pytest.raises(
-        ValueError, match=r"tokens: expected whole .*, got torch.int64 of .*\(1, 400"
-    ):
-        random_windows(TOKENS[None], 2, 2)
-    with pytest.raises(ValueError, match=r"seed: expected a whole number, 0 or above, got 0.5"):
-        random_windows(TOKENS, 2, 2, seed=0.5)
-
-
-@pytest.mark.parametrize("length", [2, 5, 6, 7, 8, 6 * 64 + 1, 400])
-def test_corpus_loss_predicts_every_token_but_the_first_once(length):
-    model, tokens = tiny_model(dropout=0.5), TOKENS[:length]
-    model.eval()
-    expected = F.cross_entropy(model(tokens[None, :-1])[0], tokens[1:]).item()  # no context is used
-    model.train()
-    assert corpus_loss(model, tokens, context=6) == pytest.approx(expected, abs=1e-6)
-    assert model.training, "the mode stays as it was"
-
-
-@pytest.mark.parametrize("length", [2, 5, 6, 7])
-def test_corpus_loss_reads_a_text_shorter_than_a_window_also_by_a_model_that_checks(length):
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(11, context=6, n_layers=1, n_heads=1, d_model=8)).eval()
-    logits = model(TOKENS[None, : min(length - 1, 6)])[0]
-    expected = F.cross_entropy(logits, TOKENS[1 : len(logits) + 1]).item()
-    assert corpus_loss(model, TOKENS[: len(logits) + 1], 6) == pytest.approx(expected, abs=1e-6)
-
-
-def test_corpus_loss_needs_something_to_predict():
-    with pytest.raises(ValueError, match="tokens: expected at least 2, got 1"):
-        corpus_loss(tiny_model(), TOKENS[:1], context=6)
-    for context in (0, -1, 6.0):
-        with pytest.raises(ValueError, match="context: expected a whole number above 0, got"):
-            corpus_loss(tiny_model(), TOKENS, context)
 
 
 def test_devices_are_chosen_by_what_is_here(monkeypatch):
