@@ -19,7 +19,7 @@ from common import positive, processor
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from course_lib import plots
+from course_lib import figures
 from course_lib.attention import MultiHeadAttention
 
 WIDTH, HEADS = 256, 8
@@ -132,7 +132,7 @@ def main() -> None:
             pairs = zip(taken["fused"], taken["torch"], strict=True)
             row += f"{statistics.median(a / b for a, b in pairs):8.2f}"
             print(row + "".join(f"{memory[name]:15.1f}" for name in NAMES), flush=True)
-    plots.use_course_style()
+    figures.use_course_style()
     figure, axes = plt.subplots(1, 2, figsize=(9, 4))
     for ax, which, label in ((axes[0], 0, "ms per text"), (axes[1], 1, "peak MB per text")):
         for name in NAMES:

@@ -24,7 +24,7 @@ from common import positive, processor
 from matplotlib.ticker import LogLocator
 from torch import Tensor, nn
 
-from course_lib import plots
+from course_lib import figures
 from course_lib.model import GPT, GPTConfig, count_parameters
 from course_lib.text import CharacterTokenizer
 from course_lib.training import corpus_loss, optim, random_windows, recipe_optimizers, train
@@ -354,9 +354,9 @@ def ablate(bench: Bench, all_recipes: dict, cost: dict, ours: float) -> None:
 
 def plot(curves: dict[str, list[dict]], path: Path) -> None:
     """Save the losses over the seconds."""
-    plots.use_course_style()
+    figures.use_course_style()
     figure, ax = plt.subplots()
-    for (name, runs), color in zip(curves.items(), plots.COLORS, strict=False):
+    for (name, runs), color in zip(curves.items(), figures.SERIES, strict=False):
         for i, run in enumerate(runs):
             marker = {"marker": "o", "linestyle": ""} if name == "speedrun, short" else {}
             label = name if i == 0 else None

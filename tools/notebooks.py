@@ -24,6 +24,8 @@ from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+# What the book writes on a folded part of a cell.
+PROMPTS = {"hide-input": "Show the code of the figure", "hide-cell": "Show the answer"}
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
@@ -66,6 +68,12 @@ def prepare(notebook: nbformat.NotebookNode) -> None:
         if tagged(cell, "solution"):  # folded in Colab and in JupyterLab
             cell.metadata["cellView"] = "form"
             cell.metadata["jupyter"] = {"source_hidden": True}
+        for tag, prompt in PROMPTS.items():
+            if tagged(cell, tag) and not tagged(cell, "solution"):
+                cell.metadata["mystnb"] = {
+                    "code_prompt_show": prompt,
+                    "code_prompt_hide": "Hide it",
+                }
 
 
 def merge_streams(outputs: list) -> list:

@@ -11,12 +11,13 @@ import pytest
 from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT, read_notebook
 
 sys.path.insert(0, str(ROOT / "tools"))
-from notebooks import KERNEL, canonical_text, execute, install_source, merge_streams
+from notebooks import KERNEL, PROMPTS, canonical_text, execute, install_source, merge_streams
 
 TAGS = {
     "install",
     "remove-cell",
     "hide-cell",
+    "hide-input",
     "nbval-ignore-output",
     "exercise",
     "solution",
@@ -105,7 +106,8 @@ def test_code_cells_are_short(path):
     cells = [cell.source.splitlines() for cell in code_cells(path)]
     assert len(cells[1]) <= 40, "the import cell"
     assert max(len(cell) for cell in cells if cell is not cells[1]) <= 25
-    assert statistics.median(sum(bool(line.strip()) for line in lines) for lines in cells) <= 6
+    read = [c.source for c in code_cells(path) if "hide-input" not in c.metadata.get("tags", [])]
+    assert statistics.median(sum(bool(x.strip()) for x in s.splitlines()) for s in read) <= 6
 
 
 def test_every_picture_has_a_description(path):
@@ -115,6 +117,30 @@ def test_every_picture_has_a_description(path):
         if pictures:
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
             assert len(alt) >= 40, f"say what is to be seen: {cell.source[:60]}"
+
+
+def test_every_chart_says_what_it_shows_and_is_small(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            page = output.get("data", {}).get("text/html", "")
+            if 'class="lm-figure lm-plot"' not in page:
+                continue
+            where = f"cell {cell.id}"
+            alt = re.search(r'role="img" aria-label="([^"]*)"', page)[1]
+            assert len(alt) >= 40, f"{where}: `alt` says in a sentence what is to be seen"
+            for part, name in (("p", "title"), ("figcaption", "caption")):
+                text = re.search(rf"<{part}[^>]*>(.*?)</{part}>", page, re.S)[1]
+                assert len(text) >= 10, f"{where}: `{name}` is missing"
+            assert len(page) <= 60_000, f"{where}: rasterize what is dense, or draw fewer points"
+
+
+def test_folded_cells_say_what_is_folded(path):
+    for cell in code_cells(path):
+        for tag, prompt in PROMPTS.items():
+            tags = cell.metadata.get("tags", [])
+            if tag in tags and "solution" not in tags:
+                said = cell.metadata.get("mystnb", {}).get("code_prompt_show")
+                assert said == prompt, f"cell {cell.id}: `make notebooks` writes its prompt"
 
 
 def test_outputs_hold_no_address_and_no_path_of_a_machine(path):

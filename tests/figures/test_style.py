@@ -1,11 +1,15 @@
-"""Figures: their style, and what an attention map shows."""
+"""Charts: their style, and what an attention map shows."""
+
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
-from course_lib import plots
+from course_lib import figures
+from course_lib.figures import style
 
 
 @pytest.fixture(autouse=True)
@@ -14,26 +18,28 @@ def close_figures():
     plt.close("all")
 
 
-def test_style_can_be_read_on_a_phone_and_in_the_dark():
+STYLE_SHEET = ROOT / "book" / "_static" / "course.css"
+
+
+def test_style_can_be_read_on_a_phone():
     with plt.rc_context():
-        plots.use_course_style()
-        assert plt.rcParams["figure.facecolor"] == plt.rcParams["savefig.facecolor"] == "white"
+        figures.use_course_style()
         _, ax = plt.subplots()
         ax.set(xlabel="x")
         texts = [ax.xaxis.label, ax.title, *ax.get_xticklabels(), *ax.legend([], []).get_texts()]
         assert min(text.get_size() for text in texts) >= 10
 
 
-def test_lines_differ_in_color_and_in_stroke():
-    with plt.rc_context():
-        plots.use_course_style()
-        cycle = list(plt.rcParams["axes.prop_cycle"])
-    for kind in ("color", "linestyle"):
-        assert len({str(style[kind]) for style in cycle}) == len(cycle)
+def test_charts_and_pages_have_the_same_colors():
+    light = re.search(r'html\[data-theme="light"\] \{(.*?)\}', STYLE_SHEET.read_text("utf-8"), re.S)
+    assert light
+    page = dict(re.findall(r"--lm-([\w-]+): (#[0-9a-f]{6});", light[1]))
+    assert {name: page.get(name) for name in figures.COLORS} == figures.COLORS
+    assert set(figures.PAIR + figures.SERIES) <= set(figures.COLORS.values())
 
 
 def test_attention_map_draws_every_weight_and_label():
-    ax = plots.attention_map(torch.eye(2), ["a", "b"], ["c", "d"], title="T")
+    ax = figures.attention_map(torch.eye(2), ["a", "b"], ["c", "d"], title="T")
     assert [text.get_text() for text in ax.texts] == ["1.00", "0.00", "0.00", "1.00"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["c", "d"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
@@ -41,7 +47,7 @@ def test_attention_map_draws_every_weight_and_label():
 
 def test_attention_map_says_what_does_not_fit():
     with pytest.raises(ValueError, match=r"weights: expected shape \(1, 2\) .*, got \(2, 2\)"):
-        plots.attention_map(torch.eye(2), ["a"], ["c", "d"])
+        figures.attention_map(torch.eye(2), ["a"], ["c", "d"])
 
 
 @pytest.mark.parametrize(
@@ -54,20 +60,21 @@ def test_attention_map_says_what_does_not_fit():
     ids=["numpy", "gradient", "bfloat16"],
 )
 def test_attention_map_takes_any_kind_of_weights(weights):
-    ax = plots.attention_map(weights, ["a", "b"], ["c", "d"])
-    np.testing.assert_array_equal(ax.images[0].get_array(), np.eye(2))
+    ax = figures.attention_map(weights, ["a", "b"], ["c", "d"])
+    opacity = np.asarray(ax.images[0].get_array())[..., 3]
+    np.testing.assert_array_equal(opacity / style.PALE, np.eye(2))
 
 
 def test_large_attention_map_has_no_numbers_in_its_cells():
     labels = [str(i) for i in range(9)]
-    assert not plots.attention_map(np.eye(9), labels, labels).texts
+    assert not figures.attention_map(np.eye(9), labels, labels).texts
 
 
 def test_diagram_draws_boxes_without_their_mark_and_arrows_from_box_to_box():
     _, ax = plt.subplots()
     boxes = {"norm|1": (0, 0), "+": (0, 1), "norm|2": (2, 3)}
     arrows = [("norm|1", "+"), ("+", "norm|2"), ("norm|1", "norm|2", 1.5)]
-    plots.diagram(ax, boxes, arrows, {"norm": "red", "norm|2": "blue"})
+    figures.diagram(ax, boxes, arrows, {"norm": "red", "norm|2": "blue"})
     drawn = [text.get_text() for text in ax.texts]
     assert drawn == ["norm", "+", "norm", "", "", ""]
     assert [patch.get_facecolor()[:3] for patch in ax.patches] == [(1, 0, 0), (1, 1, 1), (0, 0, 1)]
@@ -102,23 +109,23 @@ def shown(text):
 
 def test_labels_that_look_like_formulas_are_shown_as_they_are():
     size = len(MARKUP)
-    ax = plots.attention_map(np.full((size, size), 1 / size), MARKUP, MARKUP, title="$\\frac$")
+    ax = figures.attention_map(np.full((size, size), 1 / size), MARKUP, MARKUP, title="$\\frac$")
     ax.figure.canvas.draw()
     for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
         assert [shown(label) for label in labels] == [(text, False) for text in MARKUP]
     assert shown(ax.title) == ("$\\frac$", False)
     _, ax = plt.subplots()
-    plots.diagram(ax, {"$x$": (0, 0), "$\\frac$": (1, 1)}, [("$x$", "$\\frac$")])
+    figures.diagram(ax, {"$x$": (0, 0), "$\\frac$": (1, 1)}, [("$x$", "$\\frac$")])
     ax.figure.canvas.draw()
     assert [shown(text) for text in ax.texts[:2]] == [("$x$", False), ("$\\frac$", False)]
 
 
 def test_signs_that_the_font_lacks_come_from_one_that_is_installed(monkeypatch):
-    names = ["DejaVu Sans", plots.FALLBACKS[1]]
-    monkeypatch.setattr(plots.font_manager, "get_font_names", lambda: names)
+    names = ["DejaVu Sans", style.FALLBACKS[1]]
+    monkeypatch.setattr(style.font_manager, "get_font_names", lambda: names)
     with plt.rc_context():
-        plots.use_course_style()
-        assert plt.rcParams["font.family"] == ["sans-serif", plots.FALLBACKS[1]]
+        figures.use_course_style()
+        assert plt.rcParams["font.family"] == ["sans-serif", style.FALLBACKS[1]]
 
 
 @pytest.mark.parametrize(
@@ -133,12 +140,12 @@ def test_signs_that_the_font_lacks_come_from_one_that_is_installed(monkeypatch):
 def test_attention_map_refuses_what_are_no_weights(weights, message):
     labels = ["a"] * len(weights)
     with pytest.raises(ValueError, match=message):
-        plots.attention_map(np.array(weights), labels, labels)
+        figures.attention_map(np.array(weights), labels, labels)
 
 
 def test_diagram_names_the_box_that_is_not_there():
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match="arrows: expected labels among a, b, got 'c'"):
-        plots.diagram(ax, {"a": (0, 0), "b": (1, 1)}, [("a", "b"), ("a", "c")])
+        figures.diagram(ax, {"a": (0, 0), "b": (1, 1)}, [("a", "b"), ("a", "c")])
     with pytest.raises(ValueError, match="boxes: expected at least one, got none"):
-        plots.diagram(ax, {}, [])
+        figures.diagram(ax, {}, [])
