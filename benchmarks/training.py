@@ -25,7 +25,7 @@ from matplotlib.ticker import LogLocator
 from torch import Tensor, nn
 
 from course_lib import figures
-from course_lib.model import GPT, GPTConfig, count_parameters
+from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig, count_parameters
 from course_lib.text import CharacterTokenizer
 from course_lib.training import corpus_loss, optim, random_windows, recipe_optimizers, train
 
@@ -47,7 +47,12 @@ class Recipe:
     def model(self, seed: int) -> GPT:
         """Return the model before training."""
         torch.manual_seed(seed)
-        return GPT(self.config)
+        return self.kind(self.config)
+
+    @property
+    def kind(self) -> type[GPT]:
+        """The class of the model."""
+        return Speedrun if isinstance(self.config, SpeedrunConfig) else GPT
 
 
 def with_adamw(model: nn.Module, steps: int) -> tuple:
@@ -79,7 +84,7 @@ def set_group(index: int, **values: object) -> Callable:
 
 def recipes(vocab_size: int) -> dict[str, Recipe]:
     """Return gpt2, speedrun, and speedrun with one part changed."""
-    speedrun = Recipe(GPTConfig.speedrun(vocab_size))
+    speedrun = Recipe(SpeedrunConfig(vocab_size))
     gpt2 = Recipe(
         GPTConfig.gpt2(vocab_size),
         lambda model, steps: recipe_optimizers(model, "gpt2", steps),
@@ -290,7 +295,7 @@ def main() -> None:
     for name in taken:
         recipe = all_recipes.get(name, all_recipes["gpt2"])
         tokens = recipe.batch_size * recipe.context
-        row = f"{name:24}{count_parameters(recipe.config):11,}"
+        row = f"{name:24}{count_parameters(recipe.kind, recipe.config):11,}"
         row += f"{spread([1000 * t for t in taken[name]], 1):>22}"
         print(row + f"{tokens / cost[name]:16,.0f}")
     speed = ratio(taken, "lean loop", "gpt2")

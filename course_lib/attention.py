@@ -20,6 +20,8 @@ from course_lib.checks import (
     expect,
 )
 
+Rope = tuple[Tensor, Tensor]  # cosines and signed sines, as rope_table() returns them
+
 
 def check_heads(
     d_model: int, n_heads: int, n_kv_heads: int | None, dropout: float, rope_base: float | None
@@ -60,11 +62,18 @@ def check_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
     expect(fits, name, f"a shape that broadcasts to {tuple(shape)}", tuple(mask.shape))
 
 
-def _to_bool(name: str, mask: Tensor) -> Tensor:
+def _to_bool(name: str, mask: Tensor, meaning: str = "may attend") -> Tensor:
     """Return the mask as booleans; a mask of floats may be an additive one, so it is refused."""
-    expected = "booleans or integers (non-zero: may attend)"
+    expected = f"booleans or integers (non-zero: {meaning})"
     expect(not mask.is_floating_point(), name, expected, f"dtype {mask.dtype}")
     return mask != 0
+
+
+def as_padding(name: str, mask: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return a mask of this shape (B, S) that is true at real tokens as booleans."""
+    expect(isinstance(mask, Tensor), name, "a tensor", type(mask).__name__)
+    expect(tuple(mask.shape) == shape, name, f"shape {shape}", tuple(mask.shape))
+    return _to_bool(name, mask, "a real token")
 
 
 def as_rows(rows: Tensor, batch: int) -> Tensor:
@@ -348,30 +357,39 @@ class KeyValueCache:
         Raises:
             ValueError: if the cache is full, or shape or dtype differ from what it holds.
         """
-        check_tensor("keys", keys, "(B, H, T, D)")
-        shape = tuple(keys.shape)
-        expect(values.shape == shape, "values", f"shape {shape}", tuple(values.shape))
-        batch, heads, new, width = keys.shape
-        if self._keys is not None:
-            held = (*self._keys.shape[:2], self._keys.shape[3]), self._keys.dtype
-            came = (batch, heads, width), keys.dtype
-            expect(held == came, "keys", f"batch, heads, width and dtype {held}", came)
-        end = self.length + new
-        room = f"at most {self.max_length - self.length} more tokens"
-        expect(end <= self.max_length, "keys", room, new)
-        return self._put(keys, values)
-
-    def _put(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Do what :meth:`append` does, for callers who have checked already."""
-        if self._keys is None:
+        # What fits goes on at once: this is done for each layer and token.
+        held, end = self._keys, self.length + keys.shape[2]
+        fits = (
+            held is not None
+            and keys.shape == values.shape
+            and keys.shape[:2] == held.shape[:2]
+            and keys.shape[3] == held.shape[3]
+            and keys.dtype == held.dtype
+            and end <= self.max_length
+        )
+        if not fits:
+            self._check(keys, values)
+        if self._keys is None or self._values is None:
             batch, heads, _, width = keys.shape
             self._keys = keys.new_empty(batch, heads, self.max_length, width)
             self._values = torch.empty_like(self._keys)
-        end = self.length + keys.shape[2]
         self._keys[:, :, self.length : end] = keys
         self._values[:, :, self.length : end] = values
         self.length = end
         return self._keys[:, :, :end], self._values[:, :, :end]
+
+    def _check(self, keys: Tensor, values: Tensor) -> None:
+        """Say what doesn't fit."""
+        check_tensor("keys", keys, "(B, H, T, D)")
+        shape = tuple(keys.shape)
+        expect(values.shape == shape, "values", f"shape {shape}", tuple(values.shape))
+        batch, heads, new, width = shape
+        if self._keys is not None:
+            held = (*self._keys.shape[:2], self._keys.shape[3]), self._keys.dtype
+            got = (batch, heads, width), keys.dtype
+            expect(held == got, "keys", f"batch, heads, width and dtype {held}", got)
+        limit = self.max_length - self.length
+        expect(new <= limit, "keys", f"at most {limit} more tokens", new)
 
 
 class _HeadNorm(nn.RMSNorm):
@@ -394,6 +412,7 @@ class MultiHeadAttention(nn.Module):
         rope_base: base of the rotary positions; None for no positions.
         qk_norm: whether queries and keys are normalized per head, by RMSNorm with weights
             (Henry et al. 2020, 'Query-Key Normalization for Transformers').
+        checked: whether the layer checks its inputs; a model does so once for all its layers.
 
     Raises:
         ValueError: if a size doesn't fit; the message names the argument.
@@ -409,6 +428,7 @@ class MultiHeadAttention(nn.Module):
         dropout: float = 0.0,
         rope_base: float | None = None,
         qk_norm: bool = False,
+        checked: bool = True,
     ) -> None:
         super().__init__()
         check_heads(d_model, n_heads, n_kv_heads, dropout, rope_base)
@@ -418,6 +438,7 @@ class MultiHeadAttention(nn.Module):
         self.head_dim = d_model // n_heads
         self.dropout = dropout
         self.rope_base = rope_base
+        self.checked = checked
         self.q_proj = nn.Linear(d_model, n_heads * self.head_dim, bias=bias)
         self.k_proj = nn.Linear(d_model, self.n_kv_heads * self.head_dim, bias=bias)
         self.v_proj = nn.Linear(d_model, self.n_kv_heads * self.head_dim, bias=bias)
@@ -434,7 +455,9 @@ class MultiHeadAttention(nn.Module):
         mask: Tensor | None = None,
         attention_mask: Tensor | None = None,
         causal: bool = False,
+        rope: Rope | None = None,
         cache: KeyValueCache | None = None,
+        keys_values: tuple[Tensor, Tensor] | None = None,
         return_weights: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Attend from ``query`` to ``key``; to itself if no key is given.
@@ -446,7 +469,9 @@ class MultiHeadAttention(nn.Module):
             mask: booleans or integers that broadcast to (B, n_heads, T, S).
             attention_mask: (B, S), true at real tokens, false at padding.
             causal: keep each query from later keys; see :func:`causal_mask`.
+            rope: cosines and sines for these positions, if they are known; see :func:`rope_table`.
             cache: keys and values of earlier tokens; this call's are added to it, S counts both.
+            keys_values: from :meth:`keys_values`, instead of key and value.
             return_weights: also return the weights, computed step by step.
 
         Returns:
@@ -458,72 +483,76 @@ class MultiHeadAttention(nn.Module):
         """
         key = query if key is None else key
         value = key if value is None else value
-        axes = "(B, length, d_model)"
-        check_inputs(axes, self.d_model, query=query, key=key, value=value)
-        q, (k, v) = self.queries(query), self.keys_values(key, value)
-        if self.rope_base is not None:
+        if self.checked:
+            axes = "(B, length, d_model)"
+            check_inputs(axes, self.d_model, query=query, key=key, value=value)
+
+        # Cut into heads: queries (B, H, T, D), keys and values (B, H_kv, S, D).
+        q = self.q_proj(query).view(*query.shape[:2], -1, self.head_dim).transpose(1, 2)
+        if keys_values is None:
+            k = self.k_proj(key).view(*key.shape[:2], -1, self.head_dim).transpose(1, 2)
+            v = self.v_proj(value).view(*key.shape[:2], -1, self.head_dim).transpose(1, 2)
+        else:
+            k, v = keys_values
+
+        # Give all queries one length, and all keys.
+        if self.q_norm is not None:
+            q = self.q_norm(q)
+        if self.k_norm is not None and keys_values is None:
+            k = self.k_norm(k)
+
+        # Turn queries and keys by their positions.
+        if rope is not None:
+            q, k = rotate(q, *rope), rotate(k, *rope)
+        elif self.rope_base is not None:
             start = 0 if cache is None else cache.length
-            positions = torch.arange(start, start + max(q.shape[2], k.shape[2]), device=q.device)
-            cos, sin = rope_table(positions, self.head_dim, self.rope_base, q.dtype)
-            q, k = (rotate(x, cos[: x.shape[2]], sin[: x.shape[2]]) for x in (q, k))
+            places = torch.arange(start, start + max(q.shape[2], k.shape[2]), device=q.device)
+            cos, sin = rope_table(places, self.head_dim, self.rope_base, q.dtype)
+            q = rotate(q, cos[: q.shape[2]], sin[: q.shape[2]])
+            k = rotate(k, cos[: k.shape[2]], sin[: k.shape[2]])
+
+        # Earlier tokens' keys and values come before this call's.
         if cache is not None:
             k, v = cache.append(k, v)
-        allowed, causal = self._allowed(q, k, mask, attention_mask, causal)
-        if not return_weights:
-            return self.attend(q, k, v, allowed, causal)
-        k, v = self._share(k), self._share(v)
+
+        # Join all masks to one, unless a model has done so.
+        causal = causal and q.shape[2] > 1  # the newest query sees everything
+        apart = causal and (mask is not None or q.shape[2] != k.shape[2])
+        if self.checked or apart or attention_mask is not None:
+            mask, causal = self._join_masks(q, k, mask, attention_mask, causal)
+
+        # Attend, by torch's fused kernel or step by step. Query heads share key and value heads.
         dropout_p = self.dropout if self.training else 0.0
-        out, weights = scaled_dot_product_attention(
-            q, k, v, allowed, causal=causal, dropout_p=dropout_p
-        )
-        return self._join(out), weights
-
-    # The steps of `forward`, without checks: models call these, having checked once for all layers.
-
-    def queries(self, x: Tensor) -> Tensor:
-        """Project (B, T, d_model) to queries (B, H, T, D), normalized but not rotated."""
-        q = self._split(self.q_proj(x))
-        return q if self.q_norm is None else self.q_norm(q)
-
-    def keys_values(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Project (B, S, d_model) to keys and values (B, H_kv, S, D), as :meth:`queries` does."""
-        k, v = self._split(self.k_proj(key)), self._split(self.v_proj(value))
-        return (k if self.k_norm is None else self.k_norm(k)), v
-
-    def project(
-        self, x: Tensor, rope: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Project (B, T, d_model) to queries, keys and values, and rotate the first two."""
-        q, (k, v) = self.queries(x), self.keys_values(x, x)
-        return (q, k, v) if rope is None else (rotate(q, *rope), rotate(k, *rope), v)
-
-    def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causal: bool = False
-    ) -> Tensor:
-        """Attend by torch's fused kernel, join the heads, and mix them: (B, T, d_model)."""
-        dropout_p = self.dropout if self.training else 0.0
-        if q.shape[2] == 1 and mask is None and self.n_kv_heads < self.n_heads:
+        shared = self.n_heads // self.n_kv_heads
+        weights = None
+        if shared > 1 and q.shape[2] == 1 and mask is None and not return_weights:
             # One query: those of a group are as good as so many positions, and nothing is copied.
-            grouped = q.view(len(q), self.n_kv_heads, -1, self.head_dim)
+            grouped = q.view(len(q), self.n_kv_heads, shared, self.head_dim)
             out = F.scaled_dot_product_attention(grouped, k, v, dropout_p=dropout_p).view_as(q)
         else:
-            out = F.scaled_dot_product_attention(
-                q, self._share(k), self._share(v), mask, dropout_p, is_causal=causal
-            )
-        return self._join(out)
+            if shared > 1:
+                k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
+            if return_weights:
+                out, weights = scaled_dot_product_attention(
+                    q, k, v, mask, causal=causal, dropout_p=dropout_p
+                )
+            else:
+                out = F.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal=causal)
 
-    def _split(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)  # (B, H, T, D)
+        # Join the heads, and mix them.
+        out = self.out_proj(out.transpose(1, 2).flatten(2))  # (B, T, d_model)
+        return (out, weights) if return_weights else out
 
-    def _share(self, x: Tensor) -> Tensor:
-        """Repeat each key or value head for the query heads that share it."""
-        repeats = self.n_heads // self.n_kv_heads
-        return x if repeats == 1 else x.repeat_interleave(repeats, dim=1)  # (B, H, S, D)
+    def keys_values(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Make keys and values (B, H_kv, S, D) of (B, S, d_model) once, for many queries to come.
 
-    def _join(self, x: Tensor) -> Tensor:
-        return self.out_proj(x.transpose(1, 2).flatten(2))  # (B, T, d_model)
+        They are normalized, if the layer does so, but not rotated.
+        """
+        k = self.k_proj(key).view(*key.shape[:2], -1, self.head_dim).transpose(1, 2)
+        v = self.v_proj(value).view(*value.shape[:2], -1, self.head_dim).transpose(1, 2)
+        return (k if self.k_norm is None else self.k_norm(k)), v
 
-    def _allowed(
+    def _join_masks(
         self,
         q: Tensor,
         k: Tensor,
@@ -531,21 +560,16 @@ class MultiHeadAttention(nn.Module):
         attention_mask: Tensor | None,
         causal: bool,
     ) -> tuple[Tensor | None, bool]:
-        """Join all masks to one; leave ``causal`` to the kernel where it is the only one."""
+        """Check all masks and join them; leave ``causal`` to the kernel if it is the only one."""
         shape = (*q.shape[:3], k.shape[2])  # (B, H, T, S)
         query_len, key_len = shape[2:]
         if mask is not None:
             check_mask("mask", mask, shape)
             mask = _to_bool("mask", mask)
         if attention_mask is not None:
-            wanted = (shape[0], key_len)
-            kind = type(attention_mask).__name__
-            expect(isinstance(attention_mask, Tensor), "attention_mask", "a tensor", kind)
-            came = tuple(attention_mask.shape)
-            expect(came == wanted, "attention_mask", f"shape {wanted}", came)
-            padding = _to_bool("attention_mask", attention_mask)[:, None, None]  # (B, 1, 1, S)
-            mask = padding if mask is None else mask & padding
-        causal = causal and query_len > 1  # the newest query sees everything
+            real = as_padding("attention_mask", attention_mask, (shape[0], key_len))
+            real = real[:, None, None]  # (B, 1, 1, S)
+            mask = real if mask is None else mask & real
         # torch's own causal mask is aligned at the start: right only for as many keys as queries.
         if causal and (mask is not None or query_len != key_len):
             allowed = causal_mask(query_len, key_len, device=q.device)

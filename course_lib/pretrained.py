@@ -271,7 +271,7 @@ def from_weights(config: Mapping, weights: Mapping[str, Tensor]) -> GPT | Encode
     if len(dtypes) > 1:
         widest = reduce(torch.promote_types, dtypes)
         found = {name: tensor.to(widest) for name, tensor in found.items()}
-    if ours.tied and "head.weight" in found:
+    if isinstance(ours, GPTConfig) and ours.tied and "head.weight" in found:
         head = found.pop("head.weight")
         embedding = found.setdefault("token_embedding.weight", head)
         if not torch.equal(head, embedding):  # then Transformers believes the weights, too

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from course_lib import chat
 from course_lib.chat import Chat, ChatWidget, Exchange
-from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model import GPT, GPTConfig
 from course_lib.model.lora import load_lora
 from course_lib.pretrained import END_OF_TURN, START_OF_TURN, encode_chat
 from course_lib.text.tokenizer import BPETokenizer

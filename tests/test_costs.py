@@ -26,7 +26,7 @@ from course_lib.costs import (
     training_memory,
     utilization,
 )
-from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model import GPT, GPTConfig
 from course_lib.training.loop import next_token_loss
 from course_lib.training.optim import SGD, AdamW
 

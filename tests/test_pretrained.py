@@ -19,7 +19,7 @@ from tokenizers import models, pre_tokenizers
 
 from course_lib import data, pretrained
 from course_lib.generation.sampling import generate_tokens
-from course_lib.model.gpt import GPT
+from course_lib.model import GPT
 from course_lib.model.quantized import KERNELS
 from course_lib.pretrained import GGUFFile, SentenceEncoder, encode_chat, from_transformers
 from course_lib.text.tokenizer import BPETokenizer

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from course_lib.files import written_whole
-from course_lib.model import GPT, GPTConfig, count_parameters
+from course_lib.model import Speedrun, SpeedrunConfig, count_parameters
 from course_lib.studies.ablation import corpus
 from course_lib.training import (
     TrainingError,
@@ -68,7 +68,7 @@ def small_optimizers(name: str, model: nn.Module, rate: float, iterations: int =
 
 
 def run(
-    config: GPTConfig,
+    config: SpeedrunConfig,
     make: Callable,
     steps: int,
     batch_size: int,
@@ -78,7 +78,7 @@ def run(
     """Train once; return the loss at each step, the held-out losses, and what it took."""
     _, training, held_out = corpus()
     torch.manual_seed(seed)
-    model = GPT(config)
+    model = Speedrun(config)
     optimizers, schedule = make(model)
     losses, held = [], []
 
@@ -112,7 +112,7 @@ def run(
         "losses": losses,
         "held_out": held,
         "cpu_seconds": seconds,
-        "parameters": count_parameters(config),
+        "parameters": count_parameters(Speedrun, config),
     }
 
 
@@ -125,7 +125,7 @@ def path_optimizers(name: str) -> Callable:
 def plan() -> dict[tuple[str, ...], Callable[[], dict]]:
     """Return all runs by name."""
     vocab_size = corpus()[0].vocab_size
-    small = GPTConfig.gpt2(vocab_size, **SMALL)
+    small = SpeedrunConfig.gpt2(vocab_size, **SMALL)
     runs = {}
 
     def small_run(
@@ -151,7 +151,7 @@ def plan() -> dict[tuple[str, ...], Callable[[], dict]]:
     changes: dict = {}
     for name, change in PATH.items():
         changes = changes | change
-        config = GPTConfig.gpt2(vocab_size, **changes)
+        config = SpeedrunConfig.gpt2(vocab_size, **changes)
         make = path_optimizers(name)
         runs["path", name] = lambda c=config, make=make: run(c, make, PATH_STEPS, 12, 1.0)
     return runs

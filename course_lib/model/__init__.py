@@ -1,24 +1,15 @@
 """Transformers: `GPT`, the encoder, the encoder-decoder, and what is built onto them.
 
+`gpt` is to be read first: it is a whole model in one page. `parts` has what it is made of.
+
 Taught in 'The Transformer'; low-rank adapters in 'Dialogue', weights of few bits in 'Text
 Generation'.
 """
 
-from course_lib.model.gpt import (
-    GPT,
-    MLP,
-    Block,
-    Encoder,
-    EncoderConfig,
-    GPTConfig,
-    Memory,
-    RMSNorm,
-    Transformer,
-    TransformerConfig,
-    count_parameters,
-    initialize,
-)
+from course_lib.model.encoder import Encoder, EncoderConfig, PostNormBlock
+from course_lib.model.gpt import GPT, GPTConfig
 from course_lib.model.lora import LoRALinear, add_lora, load_lora, merge_lora, save_lora
+from course_lib.model.parts import MLP, Block, count_parameters, initialize
 from course_lib.model.quantized import (
     KERNELS,
     FastLinear,
@@ -29,6 +20,8 @@ from course_lib.model.quantized import (
     TiedEmbedding,
     fastest,
 )
+from course_lib.model.speedrun import Speedrun, SpeedrunConfig, SpeedrunTransformer
+from course_lib.model.transformer import Memory, Transformer, TransformerConfig
 
 __all__ = [
     "GPT",
@@ -45,7 +38,10 @@ __all__ = [
     "Memory",
     "PackedGPT",
     "PackedLinear",
-    "RMSNorm",
+    "PostNormBlock",
+    "Speedrun",
+    "SpeedrunConfig",
+    "SpeedrunTransformer",
     "TiedEmbedding",
     "Transformer",
     "TransformerConfig",

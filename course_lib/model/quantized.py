@@ -6,6 +6,7 @@ the format Q4_1 of the GGUF files; their theory is in Dettmers et al. (2023), 'Q
 The kernels are torch's own. Which is fast depends on the processor, so :func:`fastest` tries them.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -14,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.attention import MultiHeadAttention, rotate
-from course_lib.model.gpt import GPT, MLP, GPTConfig, Rope
+from course_lib.attention import KeyValueCache, Rope, rotate
+from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model.parts import MLP
 
 GROUP = 32  # weights that share a scale and an offset
 
@@ -235,21 +237,56 @@ class Int8Embedding(nn.Module):
         return torch._weight_int8pack_mm(rows, self.codes, self.scale).view(*x.shape[:-1], -1)
 
 
-class PackedAttention(MultiHeadAttention):
-    """Attention that makes queries, keys and values in one product."""
+class PackedNorm(nn.RMSNorm):
+    """Torch's layer; for a single token on a CPU, as in generation, in a third of its steps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (..., d_model)."""
+        if torch.is_grad_enabled() or x.numel() != x.shape[-1] or not x.is_cpu:
+            return super().forward(x)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        length = torch.linalg.vector_norm(x, dtype=wide).item()
+        return x * self.weight * (1 / math.sqrt(length**2 / x.numel() + self.eps))
+
+
+class PackedAttention(nn.Module):
+    """Attention for inference that makes queries, keys and values in one product."""
 
     def __init__(self, config: GPTConfig) -> None:
-        super().__init__(config.d_model, config.n_heads, n_kv_heads=config.n_kv_heads)
-        del self.q_proj, self.k_proj, self.v_proj
+        super().__init__()
+        self.n_heads, self.n_kv_heads = config.n_heads, config.n_kv_heads or config.n_heads
+        self.head_dim = config.d_model // config.n_heads
         width = (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
         self.qkv_proj = nn.Linear(config.d_model, width, bias=False)
+        self.out_proj = nn.Linear(config.d_model, config.d_model, bias=False)
 
-    def project(self, x: Tensor, rope: Rope | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values."""
-        heads = self._split(self.qkv_proj(x))
-        rotated, v = heads.split((self.n_heads + self.n_kv_heads, self.n_kv_heads), dim=1)
-        rotated = rotated if rope is None else rotate(rotated, *rope)
-        return rotated[:, : self.n_heads], rotated[:, self.n_heads :], v
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        rope: Rope | None = None,
+        mask: Tensor | None = None,
+        causal: bool = False,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Attend from (B, T, d_model) to itself and the cache; see :class:`MultiHeadAttention`."""
+        # Queries and keys are rotated together.
+        heads = self.qkv_proj(x).view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
+        turned, v = heads.split((self.n_heads + self.n_kv_heads, self.n_kv_heads), dim=1)
+        turned = turned if rope is None else rotate(turned, *rope)
+        q, k = turned[:, : self.n_heads], turned[:, self.n_heads :]
+        if cache is not None:
+            k, v = cache.append(k, v)
+
+        shared = self.n_heads // self.n_kv_heads
+        if q.shape[2] == 1 and mask is None:
+            # One query: those of a group are as good as so many positions, and nothing is copied.
+            grouped = q.view(len(q), self.n_kv_heads, shared, self.head_dim)
+            out = F.scaled_dot_product_attention(grouped, k, v).view_as(q)
+        else:
+            k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
+            out = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal)
+        return self.out_proj(out.transpose(1, 2).flatten(2))  # (B, T, d_model)
 
 
 class PackedMLP(MLP):
@@ -273,6 +310,9 @@ class PackedGPT(GPT):
         super().__init__(config)
         for block in self.blocks if joined else ():
             block.attention, block.mlp = PackedAttention(config), PackedMLP(config)
+        for name, norm in list(self.named_modules()):
+            if isinstance(norm, nn.RMSNorm):
+                self.set_submodule(name, PackedNorm(config.d_model, eps=config.norm_eps))
 
     def logits(self, x: Tensor) -> Tensor:
         """Turn states of the last layer (..., d_model) into logits (..., vocab_size)."""

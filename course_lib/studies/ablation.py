@@ -72,7 +72,7 @@ def without(part: str, config: GPTConfig) -> GPT:
     kinds = {"attention": NoAttention, "MLP": NoMLP, "residual stream": NoResidual}
     if part in kinds:
         model.blocks = nn.ModuleList(kinds[part](config) for _ in range(config.n_layers))
-        initialize(model, config, config.n_layers)
+        initialize(model, config.n_layers)
     if part == "normalization":
         model.norm = nn.Identity()
         for block in model.blocks:

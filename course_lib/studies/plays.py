@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors.torch import load_model
 
 from course_lib.data import HELD_OUT, load_spoken_plays
-from course_lib.model import GPT, GPTConfig
+from course_lib.model import Speedrun, SpeedrunConfig
 from course_lib.text import BPETokenizer
 
 FOLDER = Path(__file__).parent / "weights"
@@ -20,13 +20,12 @@ def load_parts() -> tuple[str, str]:
     return training, held_out
 
 
-def new_model(vocab_size: int) -> GPT:
-    """Return an untrained GPT of the speedrun recipe, two layers of width 128."""
-    config = GPTConfig.speedrun(vocab_size, context=128, d_model=128)
-    return GPT(config)
+def new_model(vocab_size: int) -> Speedrun:
+    """Return an untrained model of the speedrun recipe, two layers of width 128."""
+    return Speedrun(SpeedrunConfig(vocab_size, context=128, d_model=128))
 
 
-def load_trained() -> tuple[GPT, BPETokenizer]:
+def load_trained() -> tuple[Speedrun, BPETokenizer]:
     """Return the course's trained model, in evaluation mode, and its tokenizer."""
     tokenizer = BPETokenizer.load(FOLDER / "generation.json")
     model = new_model(tokenizer.vocab_size)

@@ -26,7 +26,7 @@ from course_lib.checks import (
     expect,
 )
 from course_lib.data import HELD_OUT, load_spoken_plays
-from course_lib.model import GPT, GPTConfig, count_parameters
+from course_lib.model import Speedrun, SpeedrunConfig, count_parameters
 from course_lib.text import CharacterTokenizer
 from course_lib.training import AdamW, Muon, corpus_loss, split_parameters, train, warmup_cosine
 
@@ -79,7 +79,7 @@ def load_corpus() -> Corpus:
     return Corpus(windows, validation, test, tokenizer.vocab_size)
 
 
-def config(width: int, vocab_size: int) -> GPTConfig:
+def config(width: int, vocab_size: int) -> SpeedrunConfig:
     """Return the model's shape: two blocks, two heads; only the width changes.
 
     Raises:
@@ -87,28 +87,14 @@ def config(width: int, vocab_size: int) -> GPTConfig:
     """
     check_sizes(width=width)
     expect(width % 4 == 0, "width", "a multiple of 4", width)
-    return GPTConfig(
-        vocab_size,
-        context=CONTEXT,
-        n_layers=2,
-        n_heads=2,
-        d_model=width,
-        norm="rms",
-        mlp="relu2",
-        positions="rope",
-        qk_norm=True,
-        bias=False,
-        tied=False,
-        zero_init=True,
-        logit_cap=15.0,
-    )
+    return SpeedrunConfig(vocab_size, context=CONTEXT, n_heads=2, d_model=width, ngrams=1)
 
 
-def non_embedding_parameters(shape: GPTConfig) -> int:
+def non_embedding_parameters(shape: SpeedrunConfig) -> int:
     """Count the parameters without input embeddings, positions and output matrix."""
     embeddings = shape.vocab_size * shape.d_model * (1 if shape.tied else 2)
     positions = shape.context * shape.d_model if shape.positions == "learned" else 0
-    return count_parameters(shape) - embeddings - positions
+    return count_parameters(Speedrun, shape) - embeddings - positions
 
 
 @torch.no_grad()
@@ -198,7 +184,7 @@ def run(
         return windows[rows, :-1], windows[rows, 1:]
 
     torch.manual_seed(seed)
-    model = GPT(shape)
+    model = Speedrun(shape)
     matrices, rest = split_parameters(model)
     start = time.process_time()
     train(

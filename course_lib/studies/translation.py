@@ -15,11 +15,10 @@ from safetensors.torch import load_model
 from torch import Tensor
 
 from course_lib import text
-from course_lib.attention import scaled_dot_product_attention
 from course_lib.checks import check_one_of, check_sizes, expect
 from course_lib.data import CORPORA, Pair, load_messages
 from course_lib.generation import Conditioned, beam_search
-from course_lib.model import Transformer, TransformerConfig
+from course_lib.model import SpeedrunTransformer, Transformer, TransformerConfig
 from course_lib.text import BPETokenizer
 from course_lib.training import IGNORE, Batches, by_length, epochs, pad, pad_with_mask
 
@@ -167,16 +166,19 @@ def new_model(vocab_size: int, d_model: int = 128, n_layers: int = 2) -> Transfo
     """
     check_sizes(d_model=d_model)
     expect(d_model % 32 == 0, "d_model", "a multiple of 32", d_model)
-    config = TransformerConfig.speedrun(
+    config = TransformerConfig(
         vocab_size,
         context=MAX_TOKENS + 2,
         d_model=d_model,
         n_heads=d_model // 32,
         n_layers=n_layers,
-        tied=True,
+        norm="rms",
+        mlp="relu2",
+        positions="rope",
+        bias=False,
         dropout=0.1,
     )
-    return Transformer(config)
+    return SpeedrunTransformer(config)
 
 
 def load_trained() -> tuple[Transformer, BPETokenizer]:
@@ -366,10 +368,8 @@ def cross_attention(
         for hook in hooks:
             hook.remove()
     weights = [
-        scaled_dot_product_attention(block.cross_attention.queries(x), *keys_values)[1][0]
-        for block, x, keys_values in zip(
-            model.decoder.blocks, asked, memory.keys_values, strict=True
-        )
+        block.cross_attention(x, keys_values=pair, return_weights=True)[1][0]
+        for block, x, pair in zip(model.decoder.blocks, asked, memory.keys_values, strict=True)
     ]
     tokens = [[tokenizer.decode([i]) for i in ids] for ids in (source, [*target, end])]
     return *tokens, torch.stack(weights)  # (L, H, T, S)

@@ -30,7 +30,7 @@ from course_lib.checks import (
 )
 from course_lib.data import DataError, load_spoken_plays
 from course_lib.generation import Sampler, generate
-from course_lib.model import GPT, GPTConfig
+from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
 from course_lib.text import BPETokenizer, CharacterTokenizer
 from course_lib.training import checkpoints, distributed, optim
 from course_lib.training.batches import Batches, random_windows, seed_from
@@ -515,11 +515,13 @@ def _train_as_asked(args: argparse.Namespace, say: Callable[..., None]) -> None:
     batches = random_windows(train_tokens, args.batch_size, args.context, args.seed)
     expect(len(val_tokens) > 1, "--text", "at least 2 tokens in its last tenth", len(val_tokens))
     torch.manual_seed(args.seed)
-    recipe = getattr(GPTConfig, args.recipe)
     shape = {"context": args.context, "d_model": args.width, "n_heads": max(args.width // 32, 1)}
     if args.layers is not None:
         shape["n_layers"] = args.layers
-    model = GPT(recipe(tokenizer.vocab_size, **shape))
+    if args.recipe == "speedrun":
+        model: GPT = Speedrun(SpeedrunConfig(tokenizer.vocab_size, **shape))
+    else:
+        model = GPT(getattr(GPTConfig, args.recipe)(tokenizer.vocab_size, **shape))
     parameters = sum(p.numel() for p in model.parameters())
     model.to(pick_device())
     if args.shard and distributed.world_size() > 1:

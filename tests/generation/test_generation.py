@@ -24,7 +24,14 @@ from course_lib.generation.sampling import (
     penalize_repetition,
     stream,
 )
-from course_lib.model.gpt import GPT, GPTConfig, Transformer, TransformerConfig
+from course_lib.model import (
+    GPT,
+    GPTConfig,
+    Speedrun,
+    SpeedrunConfig,
+    Transformer,
+    TransformerConfig,
+)
 from course_lib.pretrained import from_weights
 from course_lib.text.tokenizer import BPETokenizer, CharacterTokenizer
 
@@ -34,8 +41,12 @@ PROMPTS = [[3, 1, 4], [1, 5, 9, 2, 6, 5], [3], [5, 8, 9, 7, 9, 3, 2, 3, 8, 4]]
 
 def small_gpt(seed=0, **changes):
     torch.manual_seed(seed)
-    config = GPTConfig(17, context=24, n_layers=2, n_heads=4, d_model=16, n_kv_heads=2)
-    model = GPT(GPTConfig(**{**config.__dict__, **changes})).eval()
+    shape = {"vocab_size": 17, "context": 24, "n_layers": 2, "n_heads": 4, "d_model": 16}
+    shape |= {"n_kv_heads": 2, **changes}
+    if "ngrams" in shape:
+        model = Speedrun(SpeedrunConfig.gpt2(**shape)).eval()
+    else:
+        model = GPT(GPTConfig(**shape)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

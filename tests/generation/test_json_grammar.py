@@ -15,7 +15,7 @@ from course_lib.generation.sampling import (
     generate_tokens,
     stream,
 )
-from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model import Speedrun, SpeedrunConfig
 from course_lib.pretrained import END_OF_TURN, GGUFFile, _smollm2_tokenizer
 from course_lib.text.tokenizer import BPETokenizer
 
@@ -257,7 +257,7 @@ def test_least_number_of_tokens_is_named(small):
 
 def test_a_model_s_rows_of_several_lengths_parse(small):
     torch.manual_seed(0)
-    model = GPT(GPTConfig.speedrun(small.vocab_size, d_model=32, context=200))
+    model = Speedrun(SpeedrunConfig(small.vocab_size, d_model=32, context=200))
     end = small.special_tokens["<|end|>"]
     for seed in range(5):
         chooser = JSONChooser(small, end, 40, choose=Sampler(top_k=9, seed=seed))
@@ -275,7 +275,7 @@ def test_a_model_s_rows_of_several_lengths_parse(small):
 
 def test_one_chooser_serves_any_number_of_texts(small):
     torch.manual_seed(0)
-    model = GPT(GPTConfig.speedrun(small.vocab_size, d_model=32, context=200))
+    model = Speedrun(SpeedrunConfig(small.vocab_size, d_model=32, context=200))
     end = small.special_tokens["<|end|>"]
     settings = {"max_new_tokens": 12, "stop": "<|end|>"}
 

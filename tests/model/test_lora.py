@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model import GPT, GPTConfig
 from course_lib.model.lora import LoRALinear, add_lora, load_lora, merge_lora, save_lora
 
 TARGETS = ("q_proj", "v_proj", "up")

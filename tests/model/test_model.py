@@ -19,30 +19,43 @@ from transformers import (
 )
 
 from course_lib.attention import MultiHeadAttention
-from course_lib.model.gpt import (
+from course_lib.model import (
     GPT,
     MLP,
     Encoder,
     EncoderConfig,
     GPTConfig,
+    PostNormBlock,
+    Speedrun,
+    SpeedrunConfig,
+    SpeedrunTransformer,
     Transformer,
     TransformerConfig,
     count_parameters,
-    ngram_rows,
 )
+from course_lib.model.ngram_embedding import ngram_rows
 
 VOCAB = 50
 SMALL = {"context": 16, "n_layers": 2, "n_heads": 4, "d_model": 32}
 LLAMA = {"norm": "rms", "mlp": "swiglu", "positions": "rope", "bias": False, "d_ff": 48}
-CONFIGS = {
-    "gpt2": GPTConfig.gpt2(VOCAB, **SMALL),
-    "speedrun": GPTConfig.speedrun(VOCAB, **SMALL),
-    "llama": GPTConfig.llama(VOCAB, **SMALL, n_kv_heads=2),
-    "one key head": GPTConfig(VOCAB, **SMALL, n_kv_heads=1, positions="none", qk_norm=True),
-    "n-grams": GPTConfig(VOCAB, **SMALL, ngrams=4, ngram_table=500),
-    "post-norm": GPTConfig(VOCAB, **SMALL, pre_norm=False, mlp="relu"),
+
+
+def maker(model_class, config):
+    """Return what makes a model of this config after changes to it."""
+    return lambda **changes: model_class(replace(config, **changes))
+
+
+MAKERS = {
+    "gpt2": maker(GPT, GPTConfig.gpt2(VOCAB, **SMALL)),
+    "speedrun": maker(Speedrun, SpeedrunConfig(VOCAB, **SMALL)),
+    "llama": maker(GPT, GPTConfig.llama(VOCAB, **SMALL, n_kv_heads=2)),
+    "one key head": maker(GPT, GPTConfig(VOCAB, **SMALL, n_kv_heads=1, positions="none")),
+    "n-grams": maker(Speedrun, SpeedrunConfig.gpt2(VOCAB, **SMALL, ngrams=4, ngram_table=500)),
+    "post-norm": maker(
+        lambda config: GPT(config, PostNormBlock), GPTConfig(VOCAB, **SMALL, mlp="relu")
+    ),
 }
-EACH_CONFIG = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+EACH_MODEL = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
 BOTH = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
 
 
@@ -64,6 +77,12 @@ def scrambled(model, std=0.2):
     return model.eval()
 
 
+def weights_of(model):
+    """Return the number of weights in memory; tensors that share it count once."""
+    held = {weight.data_ptr(): weight.numel() for weight in model.parameters()}
+    return sum(held.values())
+
+
 def tokens(batch=2, length=16):
     return torch.randint(VOCAB, (batch, length))
 
@@ -71,17 +90,17 @@ def tokens(batch=2, length=16):
 # Laws of the decoder-only model
 
 
-@EACH_CONFIG
+@EACH_MODEL
 @pytest.mark.parametrize(("batch", "length"), [(1, 1), (1, 7), (3, 1), (2, 16)])
-def test_shapes(config, batch, length):
-    logits = GPT(config)(tokens(batch, length))
+def test_shapes(make, batch, length):
+    logits = make()(tokens(batch, length))
     assert logits.shape == (batch, length, VOCAB)
     assert logits.isfinite().all()
 
 
-@EACH_CONFIG
-def test_later_tokens_change_no_earlier_logits(config):
-    model = scrambled(GPT(config))
+@EACH_MODEL
+def test_later_tokens_change_no_earlier_logits(make):
+    model = scrambled(make())
     text = tokens()
     for cut in (1, 8, 15):
         changed = text.clone()
@@ -91,30 +110,51 @@ def test_later_tokens_change_no_earlier_logits(config):
         assert (before[:, cut:] - after[:, cut:]).abs().amax(-1).min() > 1e-4
 
 
-@EACH_CONFIG
-def test_earlier_tokens_change_every_later_logit(config):
-    model = scrambled(GPT(config).double())
+@EACH_MODEL
+def test_earlier_tokens_change_every_later_logit(make):
+    model = scrambled(make().double())
     text = tokens(1)
     changed = text.clone()
     changed[:, 0] = (changed[:, 0] + 1) % VOCAB
     assert (model(text) - model(changed)).abs().amax(-1).min() > 1e-9
 
 
-@EACH_CONFIG
+@EACH_MODEL
 @pytest.mark.parametrize("changes", [{}, {"tied": False}, {"bias": True}, {"n_layers": 1}])
-def test_parameters_are_counted_by_formula(config, changes):
-    config = replace(config, **changes)
-    assert count_parameters(config) == sum(w.numel() for w in GPT(config).parameters())
+def test_parameters_are_counted(make, changes):
+    assert count_parameters(lambda: make(**changes)) == weights_of(make(**changes))
+
+
+@pytest.mark.parametrize(
+    ("model_class", "config"),
+    [
+        (Encoder, EncoderConfig(VOCAB, **SMALL, n_token_types=2, embedding_norm=True)),
+        (Encoder, EncoderConfig(VOCAB, **SMALL, pre_norm=False, positions="rope")),
+        (Transformer, TransformerConfig(VOCAB, **SMALL)),  # shares its embeddings
+        (Transformer, TransformerConfig(VOCAB, **SMALL, source_vocab_size=40, tied=False)),
+        (SpeedrunTransformer, TransformerConfig(VOCAB, **SMALL, n_encoder_layers=3)),
+    ],
+)
+def test_parameters_of_an_encoder_and_of_both_sides_are_counted(model_class, config):
+    assert count_parameters(model_class, config) == weights_of(model_class(config))
 
 
 def test_gpt_2_s_own_size_is_counted():
     config = GPTConfig(50_257, context=1024, n_layers=12, n_heads=12, d_model=768)
-    assert count_parameters(config) == 124_439_808  # of the published GPT-2, small
+    assert count_parameters(GPT, config) == 124_439_808  # of the published GPT-2, small
 
 
-@pytest.mark.parametrize("recipe", [GPTConfig.gpt2, GPTConfig.llama, GPTConfig.speedrun])
-def test_first_loss_is_that_of_a_guess(recipe):
-    model = GPT(recipe(VOCAB))
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: GPT(GPTConfig.gpt2(VOCAB)),
+        lambda: GPT(GPTConfig.llama(VOCAB)),
+        lambda: Speedrun(SpeedrunConfig(VOCAB)),
+    ],
+    ids=["gpt2", "llama", "speedrun"],
+)
+def test_first_loss_is_that_of_a_guess(make):
+    model = make()
     text = tokens(8, 64)
     loss = F.cross_entropy(model(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
     assert abs(loss.item() - math.log(VOCAB)) < 0.15
@@ -134,15 +174,15 @@ def test_gpt_2_s_initialization():
 
 
 def test_blocks_that_begin_at_zero_change_nothing():
-    model = GPT(GPTConfig.speedrun(VOCAB, **SMALL))
+    model = MAKERS["speedrun"]()
     stream = torch.randn(2, 5, 32)
     for block in model.blocks:
         assert torch.equal(block(stream, causal=True), stream)
 
 
-@EACH_CONFIG
-def test_one_batch_is_learned_by_heart(config):
-    model = GPT(config)
+@EACH_MODEL
+def test_one_batch_is_learned_by_heart(make):
+    model = make()
     text = tokens(4, 17)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(150):
@@ -156,10 +196,10 @@ def test_one_batch_is_learned_by_heart(config):
 
 
 @BOTH
-@EACH_CONFIG
+@EACH_MODEL
 @pytest.mark.parametrize("chunks", [[1] * 9, [4, 1, 4], [2, 7]])
-def test_cache_gives_the_same_logits(config, dtype, chunks):
-    model = scrambled(GPT(config).to(dtype))
+def test_cache_gives_the_same_logits(make, dtype, chunks):
+    model = scrambled(make().to(dtype))
     text = tokens(2, 9)
     caches = model.new_caches(max_length=12)
     parts = [model(part, caches=caches) for part in text.split(chunks, dim=1)]
@@ -168,7 +208,7 @@ def test_cache_gives_the_same_logits(config, dtype, chunks):
 
 
 def test_selected_rows_of_a_cache_go_on_as_if_alone():
-    model = scrambled(GPT(CONFIGS["llama"]))
+    model = scrambled(MAKERS["llama"]())
     text, caches = tokens(3, 9), model.new_caches(9)
     model(text[:, :5], caches=caches)
     rows = torch.tensor([2, 0, 2, 1])
@@ -178,9 +218,9 @@ def test_selected_rows_of_a_cache_go_on_as_if_alone():
 
 
 @BOTH
-@EACH_CONFIG
-def test_padding_at_the_end_changes_no_real_token(config, dtype):
-    model = scrambled(GPT(config).to(dtype))
+@EACH_MODEL
+def test_padding_at_the_end_changes_no_real_token(make, dtype):
+    model = scrambled(make().to(dtype))
     text = tokens(2, 9)
     real = torch.arange(9) < torch.tensor([[9], [5]])
     padded = model(text, attention_mask=real)
@@ -189,9 +229,9 @@ def test_padding_at_the_end_changes_no_real_token(config, dtype):
 
 
 @BOTH
-@pytest.mark.parametrize("name", CONFIGS)
-def test_padding_at_the_start_changes_no_real_token(name, dtype):
-    model = scrambled(GPT(CONFIGS[name]).to(dtype))
+@EACH_MODEL
+def test_padding_at_the_start_changes_no_real_token(make, dtype):
+    model = scrambled(make().to(dtype))
     text = tokens(2, 9)
     real = torch.arange(9) >= torch.tensor([[0], [4]])
     caches = model.new_caches(9)
@@ -205,10 +245,10 @@ def test_padding_at_the_start_changes_no_real_token(name, dtype):
 NARROW = (torch.int32, torch.int16, torch.uint8, torch.int8, torch.uint16)
 
 
-@EACH_CONFIG
+@EACH_MODEL
 @pytest.mark.parametrize("dtype", NARROW)
-def test_ids_of_a_narrower_type_give_the_same_logits(config, dtype):
-    model = scrambled(GPT(config))
+def test_ids_of_a_narrower_type_give_the_same_logits(make, dtype):
+    model = scrambled(make())
     text = tokens(2, 9)
     real = (torch.arange(9) >= torch.tensor([[0], [4]])).to(dtype)
     expected = model(text, attention_mask=real.bool())
@@ -234,7 +274,7 @@ def test_an_encoder_and_a_decoder_read_ids_of_a_narrower_type(dtype):
 @pytest.mark.parametrize("dtype", NARROW)
 def test_rows_of_a_narrower_type_choose_the_same_rows(dtype):
     rows = torch.tensor([2, 0, 1, 1])
-    model, text = scrambled(GPT(CONFIGS["n-grams"])), tokens(3, 6)
+    model, text = scrambled(MAKERS["n-grams"]()), tokens(3, 6)
     both = []
     for index in (rows, rows.to(dtype)):
         caches = model.new_caches(9)
@@ -276,32 +316,32 @@ def test_mlp_bends_by_the_function_that_its_name_says(name, expected):
 
 
 def test_logits_are_capped_softly():
-    free, capped = (scrambled(GPT(replace(CONFIGS["speedrun"], logit_cap=c))) for c in (None, 2.0))
+    free, capped = (scrambled(MAKERS["speedrun"](logit_cap=c)) for c in (None, 2.0))
     capped.load_state_dict(free.state_dict())
-    free.config, text = replace(free.config), tokens()
+    text = tokens()
     expected = 2 * torch.tanh(free(text) / 2)
     close(capped(text), expected, torch.float32)
     assert free(text).abs().max() > 2 > capped(text).abs().max()
 
 
 def test_dropout_acts_in_training_only():
-    model = GPT(replace(CONFIGS["gpt2"], dropout=0.3))
+    model = MAKERS["gpt2"](dropout=0.3)
     text = tokens()
     assert not torch.equal(model(text), model(text))
     model.eval()
     assert torch.equal(model(text), model(text))
 
 
-@EACH_CONFIG
-def test_model_is_traced_as_one_graph(config):
-    model, text = GPT(config), tokens()
+@EACH_MODEL
+def test_model_is_traced_as_one_graph(make):
+    model, text = make(), tokens()
     traced = torch.compile(model, fullgraph=True, backend="eager")
     torch.testing.assert_close(traced(text), model(text), atol=1e-5, rtol=0)
 
 
 def test_half_precision_comes_out_as_it_went_in():
-    for config in CONFIGS.values():
-        model = GPT(config).bfloat16()
+    for make in MAKERS.values():
+        model = make().bfloat16()
         assert model(tokens()).dtype is torch.bfloat16
 
 
@@ -456,16 +496,14 @@ def small_transformer(**changes):
     return TransformerConfig(VOCAB, **options)
 
 
-TRANSFORMERS = pytest.mark.parametrize(
-    "config",
-    [
-        small_transformer(),
-        small_transformer(pre_norm=False, mlp="relu"),
-        small_transformer(source_vocab_size=None),
-        small_transformer(**LLAMA, n_kv_heads=2, qk_norm=True, tied=False),
-    ],
-    ids=["pre-norm", "post-norm", "shared", "llama"],
-)
+SPEEDRUN = {"norm": "rms", "mlp": "relu2", "positions": "rope", "bias": False}
+TRANSFORMERS = {
+    "gpt2": lambda: Transformer(small_transformer()),
+    "shared": lambda: Transformer(small_transformer(source_vocab_size=None)),
+    "llama": lambda: Transformer(small_transformer(**LLAMA, n_kv_heads=2, tied=False)),
+    "speedrun": lambda: SpeedrunTransformer(small_transformer(**SPEEDRUN)),
+}
+EACH_TRANSFORMER = pytest.mark.parametrize("make", TRANSFORMERS.values(), ids=TRANSFORMERS.keys())
 REAL = torch.arange(7) < torch.tensor([[7], [4]])
 
 
@@ -473,9 +511,9 @@ def source(batch=2):
     return torch.randint(40, (batch, 7))
 
 
-@TRANSFORMERS
-def test_later_target_tokens_change_no_earlier_logits_but_every_source_token_does(config):
-    model = scrambled(Transformer(config).double())
+@EACH_TRANSFORMER
+def test_later_target_tokens_change_no_earlier_logits_but_every_source_token_does(make):
+    model = scrambled(make().double())
     text, target = source(), tokens(2, 6)
     before = model(text, target)
     assert before.shape == (2, 6, VOCAB)
@@ -489,9 +527,9 @@ def test_later_target_tokens_change_no_earlier_logits_but_every_source_token_doe
 
 
 @BOTH
-@TRANSFORMERS
-def test_cache_gives_the_same_logits_of_the_target(config, dtype):
-    model = scrambled(Transformer(config).to(dtype))
+@EACH_TRANSFORMER
+def test_cache_gives_the_same_logits_of_the_target(make, dtype):
+    model = scrambled(make().to(dtype))
     text, target = source(), tokens(2, 6)
     memory, caches = model.encode(text, REAL), model.new_caches(6)
     parts = [model.decode(part, memory, caches=caches) for part in target.split([1, 3, 1, 1], 1)]
@@ -499,9 +537,9 @@ def test_cache_gives_the_same_logits_of_the_target(config, dtype):
 
 
 @BOTH
-@TRANSFORMERS
-def test_padding_of_the_source_changes_nothing(config, dtype):
-    model = scrambled(Transformer(config).to(dtype))
+@EACH_TRANSFORMER
+def test_padding_of_the_source_changes_nothing(make, dtype):
+    model = scrambled(make().to(dtype))
     text, target = source(), tokens(2, 6)
     padded = model(text, target, REAL)
     close(padded[1], model(text[1:, :4], target[1:])[0], dtype)
@@ -532,26 +570,22 @@ def torch_weights(ours, theirs):
 
 @BOTH
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor")
-@pytest.mark.parametrize("pre_norm", [True, False])
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_transformer_of_torch_gives_the_same(dtype, pre_norm, activation):
-    config = small_transformer(pre_norm=pre_norm, mlp=activation)
-    ours = scrambled(Transformer(config).to(dtype))
-    theirs = nn.Transformer(
-        32, 4, 3, 2, 128, 0.0, activation, batch_first=True, norm_first=pre_norm
-    )
+def test_transformer_of_torch_gives_the_same(dtype, activation):
+    ours = scrambled(Transformer(small_transformer(mlp=activation)).to(dtype))
+    theirs = nn.Transformer(32, 4, 3, 2, 128, 0.0, activation, batch_first=True, norm_first=True)
     theirs = theirs.to(dtype)
     torch_weights(ours.encoder.blocks, theirs.encoder.layers)
     torch_weights(ours.decoder.blocks, theirs.decoder.layers)
     for our_side, their_side in ((ours.encoder, theirs.encoder), (ours.decoder, theirs.decoder)):
-        if pre_norm:
-            their_side.norm.load_state_dict(our_side.norm.state_dict())
-        else:
-            their_side.norm = None  # torch normalizes once more after post-norm blocks
+        their_side.norm.load_state_dict(our_side.norm.state_dict())
     text, target = source(), tokens(2, 6)
+    stream = [
+        side.token_embedding(ids) + side.position_embedding.weight[: ids.shape[1]]
+        for side, ids in ((ours.encoder, text), (ours.decoder, target))
+    ]
     states = theirs(
-        ours.encoder._embed(text),
-        ours.decoder._embed(target),
+        *stream,
         tgt_mask=nn.Transformer.generate_square_subsequent_mask(6, dtype=dtype),
         src_key_padding_mask=~REAL,
         memory_key_padding_mask=~REAL,
@@ -569,7 +603,7 @@ def test_shared_vocabulary_shares_its_embeddings():
 
 # Bad input: the message names the argument, what was expected and what came
 
-MODEL, BOTH_SIDES = GPT(CONFIGS["gpt2"]), Transformer(small_transformer())
+MODEL, BOTH_SIDES = MAKERS["gpt2"](), Transformer(small_transformer())
 TEXT = torch.zeros(2, 4, dtype=torch.long)
 
 
@@ -589,8 +623,8 @@ def with_caches(text, filled=1, room=8):
         (lambda: GPTConfig(9, norm="batch"), ["norm", "layer, rms", "'batch'"]),
         (lambda: GPTConfig(9, mlp="sigmoid"), ["mlp", "gelu", "'sigmoid'"]),
         (lambda: GPTConfig(9, positions=None), ["positions", "learned", "None"]),
-        (lambda: GPTConfig(9, logit_cap=-1.0), ["logit_cap", "above 0", "-1.0"]),
-        (lambda: GPTConfig(9, logit_cap=math.inf), ["logit_cap", "above 0", "inf"]),
+        (lambda: SpeedrunConfig(9, logit_cap=-1.0), ["logit_cap", "above 0", "-1.0"]),
+        (lambda: SpeedrunConfig(9, logit_cap=math.inf), ["logit_cap", "above 0", "inf"]),
         (lambda: GPTConfig(9, dropout=1.0), ["dropout", "got 1.0"]),
         (lambda: GPTConfig(9, dropout=math.nan), ["dropout", "got nan"]),
         (lambda: GPTConfig(9, dropout=-0.1), ["dropout", "got -0.1"]),

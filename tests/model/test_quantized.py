@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from gguf import quants
 
+from course_lib.model import GPT, GPTConfig
 from course_lib.model import quantized as packed
-from course_lib.model.gpt import GPT, GPTConfig, RMSNorm
 from course_lib.model.quantized import (
     KERNELS,
     FastLinear,
@@ -19,6 +19,7 @@ from course_lib.model.quantized import (
     Kernel,
     PackedGPT,
     PackedLinear,
+    PackedNorm,
     TiedEmbedding,
     fastest,
     quantize_4bit,
@@ -194,7 +195,7 @@ def test_layout_changes_no_number():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_norm_of_a_single_token_is_torch_s(dtype):
-    ours, theirs = RMSNorm(96, eps=1e-5), torch.nn.RMSNorm(96, eps=1e-5)
+    ours, theirs = PackedNorm(96, eps=1e-5), torch.nn.RMSNorm(96, eps=1e-5)
     with torch.no_grad():
         for norm in (ours, theirs):
             norm.weight.copy_(torch.linspace(-1, 2, 96))
@@ -252,7 +253,7 @@ def test_packed_gpt_gives_about_the_logits_of_the_plain_one():
         lambda w: PackedLinear(w.bfloat16(), ROWS[torch.bfloat16]),
         lambda w: TiedEmbedding(w.half(), halves, torch.bfloat16),
     )
-    for norm in (m for m in half.modules() if isinstance(m, RMSNorm)):
+    for norm in (m for m in half.modules() if isinstance(m, PackedNorm)):
         norm.bfloat16()
     tokens = torch.randint(64, (2, 20))
     wanted = plain(tokens)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_lib.model.gpt import GPTConfig
+from course_lib.model import GPTConfig
 from course_lib.studies import ablation
 
 CONFIG = GPTConfig(20, context=8, n_layers=2, d_model=16)

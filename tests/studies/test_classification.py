@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from course_lib import data
 from course_lib.evaluation import accuracy
-from course_lib.model.gpt import Encoder, EncoderConfig
+from course_lib.model import Encoder, EncoderConfig
 from course_lib.studies import classification
 from course_lib.studies.classification import (
     ReviewClassifier,

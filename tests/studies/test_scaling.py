@@ -9,7 +9,7 @@ import torch
 from conftest import ROOT
 from scipy.optimize import curve_fit
 
-from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
 from course_lib.studies import scaling
 from course_lib.studies.scaling import PowerLaw, fit_power_law, prediction_interval, resample
 
@@ -197,7 +197,7 @@ def test_corpus_is_cut_by_whole_plays(corpus):
 @pytest.mark.parametrize("width", [8, 24])
 def test_parameters_are_those_inside_the_blocks_and_the_last_norm(width):
     shape = scaling.config(width, 76)
-    model = GPT(shape)
+    model = Speedrun(shape)
     inside = sum(p.numel() for p in [*model.blocks.parameters(), *model.norm.parameters()])
     assert scaling.non_embedding_parameters(shape) == inside
     assert inside == pytest.approx(24 * width**2, rel=0.05), "12 · layers · width²"
@@ -205,8 +205,8 @@ def test_parameters_are_those_inside_the_blocks_and_the_last_norm(width):
 
 @pytest.mark.parametrize("changes", [{"tied": True}, {"positions": "learned"}])
 def test_embeddings_and_learned_positions_are_left_out(changes):
-    shape = GPTConfig(50, **{"tied": False, "positions": "rope", **changes})
-    model = GPT(shape)
+    shape = SpeedrunConfig(50, ngrams=1, **changes)
+    model = Speedrun(shape)
     inside = sum(p.numel() for p in [*model.blocks.parameters(), *model.norm.parameters()])
     assert scaling.non_embedding_parameters(shape) == inside
 

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from course_lib.costs import communication_bytes
-from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
 from course_lib.training import checkpoints, distributed
 from course_lib.training import loop as training
 from course_lib.training.loop import IGNORE, corpus_loss, random_windows, recipe_optimizers, train
@@ -40,7 +40,11 @@ def written() -> int:
 def run(mode: str = "one", recipe: str = "gpt2", batches=batches, **settings) -> dict:
     """Train; return losses, the validation's too, and all weights."""
     torch.manual_seed(0)
-    model = GPT(getattr(GPTConfig, recipe)(256, context=16, n_layers=2, d_model=32))
+    shape = {"context": 16, "n_layers": 2, "d_model": 32}
+    if recipe == "speedrun":
+        model = Speedrun(SpeedrunConfig(256, **shape))
+    else:
+        model = GPT(GPTConfig.gpt2(256, **shape))
     if mode == "fsdp":
         distributed.shard(model)
     here = sum(distributed.local(p).numel() for p in model.parameters())
