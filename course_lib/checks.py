@@ -7,7 +7,7 @@ what was expected and what came: ``steps: expected a whole number above 0, got 2
 import math
 from collections.abc import Collection, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def _is_whole(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     try:
-        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
     except OverflowError:  # a whole number that no float holds
         return False
 
@@ -79,14 +79,17 @@ def check_ids(
 ) -> None:
     """All are whole numbers from 0 up, below ``size`` if it is given; there may be none."""
     expected = "whole numbers from 0 " + ("up" if size is None else f"to {size - 1}")
-    size = math.inf if size is None else size
+    limit = math.inf if size is None else size
+    # A list: each by itself.
     if not hasattr(ids, "dtype"):
-        wrong = [repr(i) for i in ids if not (_is_whole(i) and 0 <= i < size)]
+        wrong = [repr(i) for i in ids if not (_is_whole(i) and 0 <= i < limit)]
         expect(not wrong, argument, expected, ", ".join(wrong[:1]))
         return
-    whole = str(ids.dtype).removeprefix("torch.").startswith(("int", "uint"))
-    expect(whole, argument, expected, f"dtype {ids.dtype}")
-    if 0 not in ids.shape:
-        wide = ids.long() if hasattr(ids, "long") else ids  # torch has no order of uint16
+    # A tensor or an array: its type, then the least and the greatest.
+    array: Any = ids
+    whole = str(array.dtype).removeprefix("torch.").startswith(("int", "uint"))
+    expect(whole, argument, expected, f"dtype {array.dtype}")
+    if 0 not in array.shape:
+        wide = array.long() if hasattr(array, "long") else array  # torch has no order of uint16
         least, most = wide.min().item(), wide.max().item()
-        expect(least >= 0 and most < size, argument, expected, f"{least} to {most}")
+        expect(least >= 0 and most < limit, argument, expected, f"{least} to {most}")

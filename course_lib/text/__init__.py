@@ -9,21 +9,17 @@ from course_lib.text.cleaning import (
     drop_copies,
     drop_repeated_lines,
     each,
-    jaccard,
     keep,
     looks_english,
     mask_personal_data,
     mend_encoding,
-    minhash,
-    near_copies,
     nfc,
-    shingles,
-    split,
     squeeze_whitespace,
     strip_html,
     strip_play_markup,
     table,
 )
+from course_lib.text.copies import minhash, near_copies, shingles
 from course_lib.text.ngram import (
     END,
     UNKNOWN,
@@ -35,6 +31,7 @@ from course_lib.text.ngram import (
     vocabulary,
 )
 from course_lib.text.noisy_channel import Edit, HomophoneChooser, SpellingCorrector, fit
+from course_lib.text.splits import sentence_keys, split
 from course_lib.text.tokenizer import PATTERN, BPETokenizer, CharacterTokenizer
 
 __all__ = [
@@ -56,7 +53,6 @@ __all__ = [
     "drop_repeated_lines",
     "each",
     "fit",
-    "jaccard",
     "keep",
     "looks_english",
     "mask_personal_data",
@@ -64,6 +60,7 @@ __all__ = [
     "minhash",
     "near_copies",
     "nfc",
+    "sentence_keys",
     "sentences",
     "shingles",
     "split",

@@ -75,6 +75,7 @@ class NGram(ABC):
         corpus = list(corpus)
         check_sizes(order=order)
         expect(any(corpus), "corpus", "at least one sentence with a word", "none")
+        # The vocabulary, each word by its number.
         self.order = order
         self.vocab = vocabulary(corpus) if vocab is None else list(vocab)
         self._ids = {word: i for i, word in enumerate(self.vocab)}
@@ -85,7 +86,7 @@ class NGram(ABC):
         # counts[k]: context of k words -> next word -> how often
         self.counts: list[dict[tuple[int, ...], dict[int, int]]] = [{} for _ in range(order)]
         encoded = map(self._encode, corpus)
-        grams = Counter(
+        grams: dict[tuple[int, ...], int] = Counter(
             chain.from_iterable(
                 zip(*(ids[j:] for j in range(order)), strict=False) for ids in encoded
             )
@@ -145,13 +146,14 @@ class NGram(ABC):
 
     def distribution(self, context: Sentence = ()) -> np.ndarray:
         """Return the probability of each word of the vocabulary, (V,), in its order."""
-        return self._prob(self._context(context), None)
+        return np.asarray(self._prob(self._context(context), None))
 
     def log_probs(self, sentence: Sentence, start: int = 0, stop: int | None = None) -> list[float]:
         """Return the natural logarithm of each word's probability, that of ``END`` last.
 
         With ``start`` and ``stop`` only those of a slice, each with its whole context.
         """
+        # Each word that is asked for, with the n words before it.
         n = self.order - 1
         places = range(len(sentence) + 1)[start:stop]
         first = max(places.start - n, 0)  # of the words that are read

@@ -33,6 +33,8 @@ def edits(typed: str, meant: str) -> list[Edit]:
     best: dict[tuple[int, int], list[Edit]] = {(0, 0): []}
     for i in range(len(meant) + 1):
         for j in range(len(typed) + 1):
+            # Each last step that can lead here: nothing or another letter, two swapped, one left
+            # out, one put in.
             options = [best[0, 0]] if i == j == 0 else []
             if i and j:
                 same = meant[i - 1] == typed[j - 1]
@@ -107,6 +109,7 @@ class SpellingCorrector:
         words = list(sentence)
         for place, typed in enumerate(sentence):
             if typed.isalpha():
+                # How likely each candidate is to be meant, and to arrive like this.
                 scores = {}
                 for meant in sorted(self.candidates(typed)):
                     words[place] = meant

@@ -109,7 +109,8 @@ class BPETokenizer:
         self.alphabet = list(alphabet)
         single = "different single bytes"
         expect(all(len(byte) == 1 for byte in self.alphabet), "alphabet", single, self.alphabet)
-        expect(not (byte := _twice(self.alphabet)), "alphabet", single, f"{byte} twice")
+        expect(not (byte := _twice(self.alphabet)), "alphabet", single, f"{byte!r} twice")
+        # Ids: the bytes, then what the merges make, the special tokens before or behind them.
         self.special_first = special_first
         first = len(special_tokens) if special_first else 0
         self.vocab = {token: first + i for i, token in enumerate(self.alphabet)}
@@ -154,6 +155,7 @@ class BPETokenizer:
         least = 256 + len(special_tokens)
         room = f"at least {least} (256 bytes and {len(special_tokens)} special tokens)"
         expect(vocab_size >= least, "vocab_size", room, vocab_size)
+        # The first tokens are the bytes; words are counted, each is looked at once.
         tokens = list(_BYTE_TOKENS)
         ids = {token: i for i, token in enumerate(tokens)}
         first = [ids[bytes([byte])] for byte in range(256)]
@@ -168,6 +170,7 @@ class BPETokenizer:
             counts += [count] * size
             before += [-1, *range(start, start + size - 1)]
             after += [*range(start + 1, start + size), -1]
+        # How often each pair of neighbors stands in the text, and where; the most frequent first.
         pair_counts: Counter[tuple[int, int]] = Counter()
         places: dict[tuple[int, int], set[int]] = defaultdict(set)  # where the pair began to stand
         for i, j in enumerate(after):
@@ -183,11 +186,13 @@ class BPETokenizer:
                 if pair_counts[pair] > 0:
                     heapq.heappush(heap, (-pair_counts[pair], pair))
                 continue
+            # The pair is a new token.
             joined = tokens[pair[0]] + tokens[pair[1]]
             merges.append((tokens[pair[0]], tokens[pair[1]]))
             if joined not in ids:
                 ids[joined] = len(tokens)
                 tokens.append(joined)
+            # Join it wherever it stands, and count its neighbors anew.
             changed: set[tuple[int, int]] = set()
             for i in sorted(places.pop(pair)):
                 j, count = after[i], counts[i]
@@ -224,6 +229,7 @@ class BPETokenizer:
             ValueError: if the text has a special token that is not allowed, a character that
                 UTF-8 can't write (half of a surrogate pair), or one that the pattern leaves out.
         """
+        # Special tokens cut the text; what lies between them is encoded piece by piece.
         ids: list[int] = []
         end = 0
         for found in self._special_pattern.finditer(text):
@@ -251,10 +257,10 @@ class BPETokenizer:
     def _merge(self, word: str) -> tuple[int, ...]:
         """Join neighbors, the earliest-learned token first; n log n in the length of the word."""
         vocab = self.vocab
-        parts: list[bytes | None] = [bytes([byte]) for byte in word.encode()]
-        parts = [part for part in parts if part in vocab]
+        parts = [part for byte in word.encode() if (part := bytes([byte])) in vocab]
         after = list(range(1, len(parts) + 1))  # a linked list: who stands behind
         before = list(range(-1, len(parts) - 1))
+        # All neighbors that are a token together, the earliest-learned first.
         heap = [
             (vocab[a + b], i, a, b) for i, (a, b) in enumerate(pairwise(parts)) if a + b in vocab
         ]
@@ -264,16 +270,17 @@ class BPETokenizer:
             j = after[i] if parts[i] == left else len(parts)
             if j == len(parts) or parts[j] != right:
                 continue  # one of the two has been joined with another since
-            parts[i], parts[j] = left + right, None
+            parts[i], parts[j] = left + right, b""  # empty: no longer there
             after[i] = after[j]
             if after[i] < len(parts):
                 before[after[i]] = i
+            # The joined one has new neighbors on both sides.
             for k in (before[i], i):
                 if k >= 0 and after[k] < len(parts):
                     token = vocab.get(parts[k] + parts[after[k]])
                     if token is not None:
                         heapq.heappush(heap, (token, k, parts[k], parts[after[k]]))
-        return tuple(vocab[part] for part in parts if part is not None)
+        return tuple(vocab[part] for part in parts if part)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of token ids; bytes that are no UTF-8 become the sign U+FFFD.
@@ -333,10 +340,9 @@ def _check_special(special_tokens: Sequence[str]) -> None:
     expect(not (s := _twice(special_tokens)), "special_tokens", expected, f"{s!r} twice")
 
 
-def _twice(names: Sequence[str] | Sequence[bytes]) -> str | bytes | None:
+def _twice(names: Sequence[str] | Sequence[bytes]) -> object:
     """Return the first that is there a second time."""
-    seen = set()
-    return next((name for name in names if name in seen or seen.add(name)), None)
+    return next((name for i, name in enumerate(names) if name in names[:i]), None)
 
 
 def _to_signs(token: bytes) -> str:

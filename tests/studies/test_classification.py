@@ -20,7 +20,7 @@ from course_lib.studies.classification import (
     split_reviews,
     text_batches,
 )
-from course_lib.text.cleaning import near_copies
+from course_lib.text import near_copies
 from course_lib.training import pad_with_mask
 
 
