@@ -162,7 +162,8 @@ def scaled_dot_product_attention(
         check_mask("mask", mask, scores.shape)
         mask = _to_bool("mask", mask)
     if causal:
-        allowed = causal_mask(*scores.shape[-2:], device=scores.device)
+        query_len, key_len = scores.shape[-2:]
+        allowed = causal_mask(query_len, key_len, device=scores.device)
         mask = allowed if mask is None else mask & allowed
     if mask is None:
         weights = scores.softmax(dim=-1)
@@ -340,7 +341,7 @@ class KeyValueCache:
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows of the batch, in this order, e.g. the survivors of a beam search."""
-        if self._keys is not None:
+        if self._keys is not None and self._values is not None:
             rows = as_rows(rows, len(self._keys))
             self._keys, self._values = self._keys[rows], self._values[rows]
 
@@ -541,7 +542,7 @@ class MultiHeadAttention(nn.Module):
 
         # Join the heads, and mix them.
         out = self.out_proj(out.transpose(1, 2).flatten(2))  # (B, T, d_model)
-        return (out, weights) if return_weights else out
+        return out if weights is None else (out, weights)
 
     def keys_values(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Make keys and values (B, H_kv, S, D) of (B, S, d_model) once, for many queries to come.

@@ -167,16 +167,17 @@ def load_lora(model: nn.Module, path: str | Path) -> None:
         raise
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: expected a file that save_lora() wrote ({error})") from error
-    came = {name: tuple(t.shape) for name, t in weights.items() if t.is_floating_point()}
-    modules, layers, wanted = dict(model.named_modules()), {}, {}
+    got = {name: tuple(t.shape) for name, t in weights.items() if t.is_floating_point()}
+    modules, layers = dict(model.named_modules()), {}
+    expected: dict[str, tuple[int, ...]] = {}
     for name, alpha in alphas.items():
         down, up = (f"{name}.lora_{part}.weight" for part in "AB")
-        base, rank = modules.get(name), (*came.get(down, ()), 0)[0]
+        base, rank = modules.get(name), (*got.get(down, ()), 0)[0]
         if isinstance(base, nn.Linear) and rank:
             layers[name] = base, rank, alpha
-            wanted |= {down: (rank, base.in_features), up: (base.out_features, rank)}
+            expected |= {down: (rank, base.in_features), up: (base.out_features, rank)}
     same = _linears_called(model, alphas) == alphas.keys() | without
-    if not same or not layers or wanted != came or len(came) < len(weights):
+    if not same or not layers or expected != got or len(got) < len(weights):
         raise ValueError(f"{path}: expected layers of this model's names and shapes, got others")
     _wrap(model, {name: LoRALinear(*numbers) for name, numbers in layers.items()})
     model.load_state_dict(weights, strict=False)

@@ -81,8 +81,11 @@ def make_dropout(config: Shape) -> nn.Module:
 
 
 def make_attention(
-    config: Shape, layer: Callable[..., nn.Module] = MultiHeadAttention, *, rope: bool = True
-) -> nn.Module:
+    config: Shape,
+    layer: Callable[..., MultiHeadAttention] = MultiHeadAttention,
+    *,
+    rope: bool = True,
+) -> MultiHeadAttention:
     """Return an attention layer of the config's shape; it doesn't check what the model has.
 
     Args:
@@ -132,7 +135,7 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, config: Shape, attention: Callable[..., nn.Module] = MultiHeadAttention
+        self, config: Shape, attention: Callable[..., MultiHeadAttention] = MultiHeadAttention
     ) -> None:
         super().__init__()
         self.attention_norm = make_norm(config)
@@ -198,7 +201,7 @@ class Inputs(NamedTuple):
 def checked_inputs(
     config: Shape,
     argument: str,
-    tokens: Tensor,
+    tokens: object,
     caches: Sequence[KeyValueCache] | None = None,
     attention_mask: Tensor | None = None,
     *,
@@ -218,17 +221,13 @@ def checked_inputs(
         ValueError: if a shape, dtype, id or length doesn't fit; the message names the argument.
     """
     # The tokens: whole numbers of two axes, each a row of the embedding.
-    got = None
+    wanted = "whole numbers of shape (B, T), neither 0"
     if not isinstance(tokens, Tensor):
-        got = type(tokens).__name__
-    elif tokens.dim() != 2 or 0 in tokens.shape:
-        got = f"shape {tuple(tokens.shape)}"
-    elif tokens.is_floating_point() or tokens.is_complex() or tokens.dtype is torch.bool:
-        got = f"dtype {tokens.dtype}"
-    if got is not None:
-        raise ValueError(
-            f"{argument}: expected whole numbers of shape (B, T), neither 0, got {got}"
-        )
+        raise ValueError(f"{argument}: expected {wanted}, got {type(tokens).__name__}")
+    if tokens.dim() != 2 or 0 in tokens.shape:
+        raise ValueError(f"{argument}: expected {wanted}, got shape {tuple(tokens.shape)}")
+    if tokens.is_floating_point() or tokens.is_complex() or tokens.dtype is torch.bool:
+        raise ValueError(f"{argument}: expected {wanted}, got dtype {tokens.dtype}")
     tokens = tokens.long()
     if tokens.is_cpu and not torch.compiler.is_compiling():  # a GPU would have to be waited for
         least, most = tokens.aminmax()

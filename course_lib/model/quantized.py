@@ -9,7 +9,7 @@ The kernels are torch's own. Which is fast depends on the processor, so :func:`f
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +105,7 @@ def fastest(dtype: torch.dtype, shapes: Sequence[tuple[int, int]], megabytes: in
             taken[name] = min(rounds)
         except (AttributeError, RuntimeError):  # not in this torch, or not on this processor
             continue
-    return min(taken, key=taken.get)
+    return min(taken, key=taken.__getitem__)
 
 
 class FastLinear(nn.Linear):
@@ -117,7 +117,8 @@ class FastLinear(nn.Linear):
     """
 
     def __init__(self, weight: Tensor, kernel: Kernel) -> None:
-        super().__init__(*weight.mT.shape, bias=False, device="meta")
+        rows, columns = weight.shape
+        super().__init__(columns, rows, bias=False, device="meta")
         self.weight, self.kernel = nn.Parameter(kernel.lay_out(weight)), kernel
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,6 +128,8 @@ class FastLinear(nn.Linear):
 
 class PackedLinear(nn.Module):
     """The same for inference only: its weights lie as the kernel wants them, and nothing else."""
+
+    packed: Tensor
 
     def __init__(self, weight: Tensor, kernel: Kernel) -> None:
         super().__init__()
@@ -170,6 +173,9 @@ class Int4Linear(nn.Module):
         weight: (out, in), ``in`` a multiple of 32, ``out`` of 16.
     """
 
+    packed: Tensor
+    scale_zero: Tensor
+
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         codes, scale, least = quantize_4bit(weight)
@@ -201,7 +207,8 @@ class TiedEmbedding(nn.Embedding):
     """
 
     def __init__(self, weight: Tensor, kernel: Kernel, dtype: torch.dtype | None = None) -> None:
-        super().__init__(*weight.shape, _weight=kernel.lay_out(weight))
+        rows, columns = weight.shape
+        super().__init__(rows, columns, _weight=kernel.lay_out(weight))
         self.kernel, self.dtype = kernel, dtype
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -215,6 +222,9 @@ class TiedEmbedding(nn.Embedding):
 
 class Int8Embedding(nn.Module):
     """The same in 8 bits and a scale for each token."""
+
+    codes: Tensor
+    scale: Tensor
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -316,4 +326,4 @@ class PackedGPT(GPT):
 
     def logits(self, x: Tensor) -> Tensor:
         """Turn states of the last layer (..., d_model) into logits (..., vocab_size)."""
-        return self.token_embedding.logits(x)
+        return cast("TiedEmbedding | Int8Embedding", self.token_embedding).logits(x)

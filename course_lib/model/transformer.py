@@ -6,7 +6,7 @@ Taught in 'The Transformer'; 'Machine translation' trains one.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +81,7 @@ class CrossBlock(nn.Module):
     """
 
     def __init__(
-        self, config: Shape, attention: Callable[..., nn.Module] = MultiHeadAttention
+        self, config: Shape, attention: Callable[..., MultiHeadAttention] = MultiHeadAttention
     ) -> None:
         super().__init__()
         self.attention_norm = make_norm(config)
@@ -173,7 +173,7 @@ class Transformer(nn.Module):
     def __init__(
         self,
         config: TransformerConfig,
-        attention: Callable[..., nn.Module] = MultiHeadAttention,
+        attention: Callable[..., MultiHeadAttention] = MultiHeadAttention,
     ) -> None:
         super().__init__()
         self.config = config
@@ -203,7 +203,8 @@ class Transformer(nn.Module):
         """Read the source once; :meth:`decode` can then be called for each new token."""
         x = self.encoder(source, attention_mask=source_mask)  # (B, S, d_model)
         mask = None if source_mask is None else (source_mask != 0)[:, None, None]
-        pairs = [block.cross_attention.keys_values(x, x) for block in self.decoder.blocks]
+        blocks = cast("list[CrossBlock]", list(self.decoder.blocks))
+        pairs = [block.cross_attention.keys_values(x, x) for block in blocks]
         return Memory(pairs, mask)
 
     def decode(
