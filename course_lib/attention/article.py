@@ -60,15 +60,21 @@ class SelfAttention(nn.Module):
         """
         axes = "(N, length, embed_size)"
         check_inputs(axes, self.embed_size, query=query, keys=keys, values=values)
+
+        # Cut into heads; all share one projection for each of the three.
         split = (self.heads, self.head_dim)
         values = self.values(values.unflatten(-1, split))  # (N, S, H, D)
         keys = self.keys(keys.unflatten(-1, split))  # (N, S, H, D)
         queries = self.queries(query.unflatten(-1, split))  # (N, T, H, D)
+
+        # How much each query is like each key, per head; hidden keys get the least score.
         energy = torch.einsum("nqhd,nkhd->nhqk", queries, keys)  # (N, H, T, S)
         if mask is not None:
             check_mask("mask", mask, energy.shape)
             # The article's -1e20 overflows float16; the dtype's own least number never does.
             energy = energy.masked_fill(mask == 0, torch.finfo(energy.dtype).min)
+
+        # The weighted mean of the values, the heads side by side again, and mixed.
         attention = torch.softmax(energy / math.sqrt(self.embed_size), dim=-1)
         out = torch.einsum("nhqk,nkhd->nqhd", attention, values)  # (N, T, H, D)
         return self.fc_out(out.flatten(2))  # (N, T, embed_size)

@@ -62,10 +62,14 @@ class KeyValueCache:
         )
         if not fits:
             self._check(keys, values)
+
+        # The first time, memory for all tokens to come.
         if self._keys is None or self._values is None:
             batch, heads, _, width = keys.shape
             self._keys = keys.new_empty(batch, heads, self.max_length, width)
             self._values = torch.empty_like(self._keys)
+
+        # The newest behind those so far.
         self._keys[:, :, self.length : end] = keys
         self._values[:, :, self.length : end] = values
         self.length = end

@@ -69,6 +69,7 @@ def scaled_dot_product_attention(
     Raises:
         ValueError: if a shape, a length or a dtype doesn't fit; the message names the argument.
     """
+    # The inputs fit one another.
     check_tensor("query", query, "(..., T, D)")
     check_tensor("key", key, "(..., S, D)", width=query.shape[-1])
     check_tensor("value", value, "(..., S, E)")
@@ -77,7 +78,11 @@ def scaled_dot_product_attention(
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     check_not_negative(scale=scale)
     check_below_one(dropout_p=dropout_p)
+
+    # How much each query is like each key.
     scores = query @ key.transpose(-2, -1) * scale  # (..., T, S)
+
+    # What may be seen.
     if mask is not None:
         check_mask("mask", mask, scores.shape)
         mask = as_booleans("mask", mask)
@@ -85,10 +90,14 @@ def scaled_dot_product_attention(
         query_len, key_len = scores.shape[-2:]
         allowed = causal_mask(query_len, key_len, device=scores.device)
         mask = allowed if mask is None else mask & allowed
+
+    # Scores become weights that sum to 1; what is hidden gets none.
     if mask is None:
         weights = scores.softmax(dim=-1)
     else:
         weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)
         weights = weights.masked_fill(~mask, 0.0)  # a row of -inf gives NaN, which this mends
+
+    # Each query gets the weighted mean of the values.
     weights = F.dropout(weights, dropout_p)
     return weights @ value, weights

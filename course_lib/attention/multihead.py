@@ -59,6 +59,7 @@ class MultiHeadAttention(nn.Module):
     ) -> None:
         super().__init__()
         check_heads(d_model, n_heads, n_kv_heads, dropout, rope_base)
+        # Sizes.
         self.d_model = d_model
         self.n_heads = n_heads
         self.n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
@@ -66,6 +67,7 @@ class MultiHeadAttention(nn.Module):
         self.dropout = dropout
         self.rope_base = rope_base
         self.checked = checked
+        # Projections of each token: to queries, keys and values of all heads, and of their outputs.
         self.q_proj = nn.Linear(d_model, n_heads * self.head_dim, bias=bias)
         self.k_proj = nn.Linear(d_model, self.n_kv_heads * self.head_dim, bias=bias)
         self.v_proj = nn.Linear(d_model, self.n_kv_heads * self.head_dim, bias=bias)

@@ -78,6 +78,7 @@ def rope_table(
     """
     # Angles in at least float32: far positions lose their place in half precision.
     wide = torch.promote_types(dtype, torch.float32)
+    # Each pair of entries turns by its own angle per position, ever slower.
     exponents = torch.arange(0, -width, -2, device=positions.device, dtype=wide) / width
     angles = positions.to(wide)[:, None] * base**exponents  # (T, D / 2)
     cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)

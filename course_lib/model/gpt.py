@@ -100,6 +100,8 @@ class GPT(nn.Module):
         kind = self.config_class.__name__  # another's fields would be passed over in silence
         expect(type(config) is self.config_class, "config", f"a {kind}", type(config).__name__)
         self.config = config
+
+        # Into the residual stream, through the blocks, and out again.
         self.make_embeddings()
         self.dropout = make_dropout(config)
         self.blocks = nn.ModuleList(block(config) for _ in range(config.n_layers))

@@ -131,12 +131,14 @@ def save_lora(model: nn.Module, path: str | Path) -> None:
         ValueError: if the model has no LoRA, or an alpha is no number above 0.
         OSError: if the file can't be written; nothing is left of it then.
     """
+    # The layers, and what else has their last name: a file for another model is to be refused.
     layers = _layers(model)
     expect(len(layers) > 0, "model", "one with LoRA", "one without")
     for layer in layers.values():
         _check_numbers(layer.rank, layer.alpha)
     alphas = {name: layer.alpha for name, layer in layers.items()}
     shape = {"alphas": alphas, "without": sorted(_linears_called(model, alphas))}
+    # Only the two small matrices of each.
     weights = {
         f"{name}.{part}": tensor
         for name, layer in layers.items()
@@ -156,6 +158,8 @@ def load_lora(model: nn.Module, path: str | Path) -> None:
         FileNotFoundError: if there is no such file.
     """
     _check_without(model)
+
+    # Read all of the file, before the model is touched.
     try:
         with safe_open(path, "pt") as file:
             shape = json.loads((file.metadata() or {})["lora"])
@@ -167,6 +171,8 @@ def load_lora(model: nn.Module, path: str | Path) -> None:
         raise
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: expected a file that save_lora() wrote ({error})") from error
+
+    # What its layers should hold in this model, and what they do.
     got = {name: tuple(t.shape) for name, t in weights.items() if t.is_floating_point()}
     modules, layers = dict(model.named_modules()), {}
     expected: dict[str, tuple[int, ...]] = {}
@@ -176,6 +182,8 @@ def load_lora(model: nn.Module, path: str | Path) -> None:
         if isinstance(base, nn.Linear) and rank:
             layers[name] = base, rank, alpha
             expected |= {down: (rank, base.in_features), up: (base.out_features, rank)}
+
+    # The same layers of the same shapes, and none left over: then put them in.
     same = _linears_called(model, alphas) == alphas.keys() | without
     if not same or not layers or expected != got or len(got) < len(weights):
         raise ValueError(f"{path}: expected layers of this model's names and shapes, got others")

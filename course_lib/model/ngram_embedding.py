@@ -24,21 +24,12 @@ def ngram_rows(tokens: Tensor, ngrams: int, n_rows: int) -> Tensor:
 
     Returns:
         (ngrams - 1, B, T) for the n-grams of 2, 3, … tokens.
-
-    Raises:
-        ValueError: if there is no n-gram of two tokens, no row, or no token to begin at.
     """
-    check_sizes(ngrams=ngrams, n_rows=n_rows)
-    expect(ngrams > 1, "ngrams", "at least 2", ngrams)
-    back, shape = ngrams - 1, tuple(tokens.shape)
-    fits = len(shape) == 2 and shape[1] >= back
-    expect(fits, "tokens", f"shape (B, {back} + T)", shape)
-    whole = not (tokens.is_floating_point() or tokens.is_complex() or tokens.dtype is torch.bool)
-    expect(whole, "tokens", "whole numbers", f"dtype {tokens.dtype}")
+    tokens = tokens.long()  # the products below need 64 bits
+    back = ngrams - 1
+    length = tokens.shape[1] - back
 
     # From the token itself backwards, each one more makes the next longer n-gram's number.
-    tokens = tokens.long()  # the products below need 64 bits
-    length = shape[1] - back
     key, rows = tokens[:, back:], []
     for i in range(1, ngrams):
         before = tokens[:, back - i : back - i + length]
@@ -66,9 +57,14 @@ class NGramEmbedding(nn.Embedding):
         n_rows: of the table, which all n-grams share.
         d_model: width of a vector.
         ngrams: longest n-gram.
+
+    Raises:
+        ValueError: if there is no row, or no n-gram of two tokens.
     """
 
     def __init__(self, n_rows: int, d_model: int, ngrams: int) -> None:
+        check_sizes(n_rows=n_rows, ngrams=ngrams)
+        expect(ngrams > 1, "ngrams", "at least 2", ngrams)
         super().__init__(n_rows, d_model)
         self.ngrams = ngrams
 

@@ -113,6 +113,7 @@ class MLP(nn.Module):
     def __init__(self, config: Shape) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[config.mlp]
+        # To the hidden width, with a gate beside it or not, and back.
         self.up = nn.Linear(config.d_model, config.hidden, bias=config.bias)
         self.gated = config.mlp == "swiglu"
         if self.gated:
@@ -164,9 +165,11 @@ class Block(nn.Module):
         Returns:
             (B, T, d_model).
         """
+        # Tokens look at one another.
         normed = self.attention_norm(x)
         mixed = self.attention(normed, rope=rope, mask=mask, causal=causal, cache=cache)
         x = x + self.dropout(mixed)
+        # Each token by itself.
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 

@@ -86,12 +86,15 @@ def fastest(dtype: torch.dtype, shapes: Sequence[tuple[int, int]], megabytes: in
             as in a model.
         megabytes: what they take together.
     """
+    # So many matrices, and for each an input: one token, or now and then sixteen.
     size = sum(rows * columns for rows, columns in shapes) * dtype.itemsize
     weights = [torch.ones(s, dtype=dtype) for s in [*shapes] * -(-megabytes * 2**20 // size)]
     inputs = [
         torch.ones(1, 1 if i % 8 else 16, weight.shape[1], dtype=dtype)
         for i, weight in enumerate(weights)
     ]
+
+    # Each kernel's best of four rounds over all of them.
     taken = {}
     for name, kernel in KERNELS[dtype].items():
         try:

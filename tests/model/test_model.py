@@ -33,7 +33,7 @@ from course_lib.model import (
     TransformerConfig,
     count_parameters,
 )
-from course_lib.model.ngram_embedding import ngram_rows
+from course_lib.model.ngram_embedding import NGramEmbedding, ngram_rows
 
 VOCAB = 50
 SMALL = {"context": 16, "n_layers": 2, "n_heads": 4, "d_model": 32}
@@ -633,10 +633,11 @@ def with_caches(text, filled=1, room=8):
         (lambda: GPTConfig(9, positions="rope", rope_base=math.inf), ["rope_base", "got inf"]),
         (lambda: GPTConfig(True), ["vocab_size", "whole number", "True"]),
         (lambda: GPTConfig(9, context=8.0), ["context", "whole number", "8.0"]),
-        (lambda: ngram_rows(TEXT, 1, 7), ["ngrams", "at least 2", "got 1"]),
-        (lambda: ngram_rows(TEXT, 3, 0), ["n_rows", "above 0", "got 0"]),
-        (lambda: ngram_rows(TEXT[:, :1], 3, 7), ["tokens", "(B, 2 + T)", "(2, 1)"]),
-        (lambda: ngram_rows(TEXT.float(), 3, 7), ["tokens", "whole numbers", "float32"]),
+        (lambda: NGramEmbedding(7, 8, 1), ["ngrams", "at least 2", "got 1"]),
+        (lambda: NGramEmbedding(0, 8, 3), ["n_rows", "above 0", "got 0"]),
+        (lambda: SpeedrunConfig(9, ngrams=0), ["ngrams", "above 0", "got 0"]),
+        (lambda: GPT(SpeedrunConfig(9)), ["config", "a GPTConfig", "got SpeedrunConfig"]),
+        (lambda: BOTH_SIDES.decoder(TEXT), ["memory", "Transformer.encode()", "got None"]),
         (lambda: GPTConfig(9, n_heads=3), ["n_heads", "d_model=128", "got 3"]),
         (lambda: GPTConfig(9, n_kv_heads=3), ["n_kv_heads", "n_heads=4", "got 3"]),
         (
