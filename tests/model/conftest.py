@@ -1,0 +1,9 @@
+"""Each test of models begins with the same random numbers."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
