@@ -95,48 +95,6 @@ def frames(
     display(bundle, raw=True)
 
 
-def attention_explorer(
-    tokens: Sequence[str], queries: Tensor, keys: Tensor, *, asking: int = 0
-) -> HTML:
-    """Let the reader pick a token and move the scale, and see where its weights come from.
-
-    Args:
-        tokens: T words.
-        queries: (T, D).
-        keys: (T, D).
-        asking: the token whose weights are shown first.
-
-    Returns:
-        A self-contained figure that opens at scale 1/sqrt(D). Its first state is written here, so
-        that the weights are there where no script runs.
-
-    Raises:
-        ValueError: if the tensors don't have one row per token and one width, have an entry that is
-            not finite, or no token is at ``asking``.
-    """
-    shape = (len(tokens), queries.shape[-1])
-    for name, x in {"queries": queries, "keys": keys}.items():
-        expect(tuple(x.shape) == shape, name, f"shape {shape}", tuple(x.shape))
-        expect(bool(torch.isfinite(x).all()), name, "finite numbers", "infinity or NaN")
-    _check_place("asking", asking, len(tokens))
-    dots = torch.as_tensor(queries @ keys.T, dtype=torch.float64).round(decimals=4)  # (T, T)
-    data = {
-        "tokens": list(tokens),
-        "dots": dots.tolist(),
-        "headDim": shape[1],
-        "asking": asking,
-    }
-    scores = dots[asking] / shape[1] ** 0.5  # (T,)
-    powers = (scores - scores.max()).exp()
-    columns = dots[asking], scores, powers, powers / powers.sum()
-    return _fill(
-        "attention_explorer.html",
-        data,
-        FIRST_QUERY=html.escape(tokens[asking]),
-        FIRST_ROWS="".join(map(_row, tokens, *(column.tolist() for column in columns))),
-    )
-
-
 def _check_place(name: str, place: int, size: int) -> None:
     expect(place in range(size), name, f"a place from 0 to {size - 1}", place)
 
@@ -155,15 +113,6 @@ def _fill(template: str, data: object, **parts: str) -> HTML:
     if re.search(r"\$|\\[(\[]|\\begin", text):
         page = f'<div class="mathjax_ignore tex2jax_ignore">{page}</div>'
     return HTML(page)
-
-
-def _row(token: str, dot: float, score: float, power: float, weight: float) -> str:
-    """Return a row of the explorer's table, as its script writes it."""
-    return (
-        f'<tr><th scope="row">{html.escape(token)}</th><td>{dot:.2f}</td><td>{score:.2f}</td>'
-        f"<td>{power:.3f}</td><td>{weight:.3f}</td>"
-        f'<td class="bar"><span style="width: {100 * weight:.3f}%"></span></td></tr>'
-    )
 
 
 def samples_explorer(

@@ -9,7 +9,10 @@ STYLE = (ROOT / "book" / "_static" / "course.css").read_text(encoding="utf-8")
 HOME = ROOT / "_build" / "html" / "book" / "home.html"
 CHAPTER = ROOT / "_build" / "html" / "notebooks" / "self_attention_mathematics.html"
 # WCAG 2.2: text 4.5 (1.4.3), outlines of controls 3 (1.4.11).
-CONTRAST = {"ink": 4.5, "muted": 4.5, "accent": 4.5, "right": 4.5, "wrong": 4.5, "edge": 3.0}
+TEXT = ["ink", "muted", "neutral", "accent", "right", "wrong"]
+HUES = ["query", "key", "value", "attention", "mlp", "embedding", "position", "stream"]
+CONTRAST = {**dict.fromkeys(TEXT + HUES, 4.5), "edge": 3.0}
+KIT = (ROOT / "course_lib" / "figures" / "base.css").read_text(encoding="utf-8")
 
 
 def tokens(theme: str) -> dict[str, str]:
@@ -42,6 +45,12 @@ def test_colors_have_the_contrast_that_readers_need(theme):
         for name, least in CONTRAST.items():
             assert contrast(found[name], found[ground]) >= least, f"{name} on {ground}"
     assert contrast(found["on-accent"], found["accent"]) >= 4.5
+
+
+@pytest.mark.parametrize(("theme", "at"), [("light", 0), ("dark", 1)])
+def test_figures_have_the_colors_of_the_pages(theme, at):
+    pairs = re.findall(r"--lm-([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", KIT)
+    assert {name: colors[at] for name, *colors in pairs} == tokens(theme)
 
 
 def test_both_themes_and_paper_set_the_same_colors():
@@ -84,7 +93,7 @@ def test_a_figure_stands_on_the_page_without_a_ground_of_its_own(open_page, sche
     page = open_page(CHAPTER, scheme)
     grounds = page.evaluate("""() => {
         const found = [];
-        for (let e = document.querySelector('.attention-explorer'); e; e = e.parentElement) {
+        for (let e = document.querySelector('.lm-attention'); e; e = e.parentElement) {
             if (e.tagName === 'MAIN' || e.tagName === 'BODY') break;
             found.push(getComputedStyle(e).backgroundColor);
         }

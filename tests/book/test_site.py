@@ -16,12 +16,14 @@ EVERY_PAGE = [*PAGES, "search", "genindex"]
 LOOKS = [(1280, "light"), (390, "dark")]
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 
-# What is wider than its box and can be scrolled sideways, outside code and tables.
+# What is wider than its box and can be scrolled sideways, outside code, tables and sentences under
+# arcs.
 SIDEWAYS = """() => [...document.querySelectorAll('body, body *')]
     .filter(e => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1)
     .filter(e => ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)
                  || e === document.body)
     .filter(e => !e.closest('pre, table, .pst-scrollable-table-container, mjx-assistive-mml'))
+    .filter(e => !e.closest('.lm-scroll'))
     .filter(e => getComputedStyle(e).visibility !== 'hidden')
     .map(e => e.tagName + '.' + e.className + ': ' + e.scrollWidth + ' > ' + e.clientWidth)"""
 IMAGES = """() => [...document.querySelectorAll('article img')].map(
@@ -200,5 +202,5 @@ def test_the_attention_explorer_s_bars_have_room_on_a_phone(visit, browser):
     """In the page, not by itself: the theme's fonts and margins take their part of the width."""
     page = browser.new_page(viewport={"width": 390, "height": 900})
     page.goto((SITE / "notebooks" / "self_attention_mathematics.html").as_uri())
-    assert page.locator(".attention-explorer td.bar").first.bounding_box()["width"] >= 50
+    assert page.locator(".lm-attention td.bar").first.bounding_box()["width"] >= 50
     page.close()

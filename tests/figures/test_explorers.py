@@ -10,7 +10,7 @@ import sacrebleu
 import sklearn.metrics
 import torch
 
-from course_lib import costs, evaluation, widgets
+from course_lib import costs, evaluation, figures, widgets
 from course_lib.attention import scaled_dot_product_attention
 from course_lib.generation.sampling import Sampler
 from course_lib.text.tokenizer import BPETokenizer
@@ -35,7 +35,7 @@ def draw(value):
 
 
 def test_frames_hold_a_described_picture_for_each_value(displayed):
-    widgets.frames(draw, [1, 2, 3], label="Size", describe=lambda value: f"A line to <{value}>")
+    figures.frames(draw, [1, 2, 3], label="Size", describe=lambda value: f"A line to <{value}>")
     (bundle,) = displayed
     assert bundle["text/plain"] == "A figure with a slider, Size: 1, 2, 3"
     model_id = bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
@@ -56,12 +56,12 @@ def test_frames_hold_a_described_picture_for_each_value(displayed):
 
 def test_frames_need_two_values():
     with pytest.raises(ValueError, match=r"values: expected at least two, got \[1\]"):
-        widgets.frames(draw, [1], label="Size", describe=str)
+        figures.frames(draw, [1], label="Size", describe=str)
 
 
 def test_frames_work_with_a_kernel_where_ipywidgets_is_old(displayed, monkeypatch):
     monkeypatch.delattr(ipywidgets, "Stack")
-    widgets.frames(draw, [1, 2], label="Size", describe=lambda value: f"line {value}")
+    figures.frames(draw, [1, 2], label="Size", describe=lambda value: f"line {value}")
     slider, picture = displayed[0].children
     assert 'alt="line 1"' in picture.value
     slider.index = 1
@@ -69,8 +69,8 @@ def test_frames_work_with_a_kernel_where_ipywidgets_is_old(displayed, monkeypatc
 
 
 def test_explorer_is_the_same_each_time_and_asks_no_other_machine():
-    page = widgets.attention_explorer(TOKENS, QUERIES, KEYS).data
-    assert page == widgets.attention_explorer(TOKENS, QUERIES, KEYS).data
+    page = figures.attention_explorer(TOKENS, QUERIES, KEYS).data
+    assert page == figures.attention_explorer(TOKENS, QUERIES, KEYS).data
     assert "http" not in page
     assert "</script><b>" not in page, "a token can't end the script that holds it"
 
@@ -79,16 +79,16 @@ def test_explorer_is_the_same_each_time_and_asks_no_other_machine():
 def test_explorer_names_the_tensor_that_does_not_fit(name):
     tensors = {"queries": QUERIES, "keys": KEYS, name: torch.zeros(2, 4)}
     with pytest.raises(ValueError, match=rf"{name}: expected shape \(3, 4\), got \(2, 4\)"):
-        widgets.attention_explorer(TOKENS, **tensors)
+        figures.attention_explorer(TOKENS, **tensors)
 
 
 def test_explorer_names_the_place_that_is_not_there():
     with pytest.raises(ValueError, match="asking: expected a place from 0 to 2, got 3"):
-        widgets.attention_explorer(TOKENS, QUERIES, KEYS, asking=3)
+        figures.attention_explorer(TOKENS, QUERIES, KEYS, asking=3)
 
 
 def test_explorer_takes_a_token_that_is_called_like_a_placeholder():
-    page = widgets.attention_explorer(["FIGURE_DATA", "FIRST_ROWS", "a"], QUERIES, KEYS).data
+    page = figures.attention_explorer(["FIGURE_DATA", "FIRST_ROWS", "a"], QUERIES, KEYS).data
     assert page.count('"tokens"') == 1
     assert '<th scope="row">FIRST_ROWS</th>' in page
 
@@ -104,7 +104,7 @@ def both_ways(browser, html):
 
 
 def test_explorer_shows_the_same_first_weights_without_a_script(browser):
-    html = widgets.attention_explorer(TOKENS, QUERIES, KEYS, asking=1).data
+    html = figures.attention_explorer(TOKENS, QUERIES, KEYS, asking=1).data
     shown = []
     for script, page in both_ways(browser, html):
         shown.append(page.locator("tbody tr").all_text_contents())
@@ -117,7 +117,7 @@ def test_explorer_shows_the_same_first_weights_without_a_script(browser):
 def test_explorer_scales_exactly_at_its_marks(browser):
     """A slider's step is too coarse for 1/sqrt(4): 8 times 0.5 would be shown as 4.01."""
     page = browser.new_page()
-    page.set_content(widgets.attention_explorer(["a"], 8 * torch.eye(1, 4), torch.eye(1, 4)).data)
+    page.set_content(figures.attention_explorer(["a"], 8 * torch.eye(1, 4), torch.eye(1, 4)).data)
     scaled = page.locator("tbody td:nth-child(3)")
     assert scaled.text_content() == "4.00"
     for key, expected in (("ArrowRight", "4.10"), ("ArrowLeft", "4.00")):
@@ -130,7 +130,7 @@ def test_explorer_scales_exactly_at_its_marks(browser):
 
 def test_explorer_computes_the_weights_of_course_lib(browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_content(widgets.attention_explorer(TOKENS, QUERIES, KEYS, asking=2).data)
+    page.set_content(figures.attention_explorer(TOKENS, QUERIES, KEYS, asking=2).data)
 
     def weights():
         cells = page.locator("tbody tr td:nth-child(5)").all_text_contents()
@@ -162,7 +162,7 @@ SAMPLES = {(n, t): [f"n {n} <i> {t} a", f"n {n} {t} b"] for n in (1, 2, 3) for t
 
 def test_samples_show_the_text_of_both_settings_and_another_one(browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_content(widgets.samples_explorer(SAMPLES, labels=("n", "Temperature")).data)
+    page.set_content(figures.samples_explorer(SAMPLES, labels=("n", "Temperature")).data)
     text = page.locator("blockquote")
     assert text.text_content() == "n 1 <i> 0.5 a"
     page.get_by_role("slider", name="n", exact=True).press("End")
@@ -177,7 +177,7 @@ def test_samples_show_the_text_of_both_settings_and_another_one(browser):
 def test_samples_open_where_they_are_asked_to(browser):
     page = browser.new_page()
     page.set_content(
-        widgets.samples_explorer(SAMPLES, labels=("n", "Temperature"), start=(2, 2)).data
+        figures.samples_explorer(SAMPLES, labels=("n", "Temperature"), start=(2, 2)).data
     )
     assert page.locator("blockquote").text_content() == "n 2 <i> 2 a"
     assert page.get_by_role("slider", name="n", exact=True).get_attribute("aria-valuetext") == "2"
@@ -190,7 +190,7 @@ def test_samples_show_the_first_text_without_a_script(browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.set_content(
-        widgets.samples_explorer(SAMPLES, labels=("n", "Temperature"), start=(3, 0.5)).data
+        figures.samples_explorer(SAMPLES, labels=("n", "Temperature"), start=(3, 0.5)).data
     )
     assert page.locator("blockquote").text_content() == "n 3 <i> 0.5 a"
     assert "n 3 and Temperature 0.5" in page.locator("noscript").text_content()
@@ -200,16 +200,16 @@ def test_samples_show_the_first_text_without_a_script(browser):
 
 def test_samples_name_what_is_missing():
     with pytest.raises(ValueError, match=r"every pair of settings, got none for \(1, 2\)"):
-        widgets.samples_explorer({(1, 1): ["a"], (2, 2): ["b"]}, labels=("n", "t"))
+        figures.samples_explorer({(1, 1): ["a"], (2, 2): ["b"]}, labels=("n", "t"))
     with pytest.raises(ValueError, match=r"equally many texts for each pair, got \[1, 2\]"):
-        widgets.samples_explorer({(1, 1): ["a"], (2, 1): ["b", "c"]}, labels=("n", "t"))
+        figures.samples_explorer({(1, 1): ["a"], (2, 1): ["b", "c"]}, labels=("n", "t"))
     with pytest.raises(ValueError, match=r"start: expected a pair .* has texts, got \(9, 2\)"):
-        widgets.samples_explorer(SAMPLES, labels=("n", "t"), start=(9, 2))
+        figures.samples_explorer(SAMPLES, labels=("n", "t"), start=(9, 2))
 
 
 def training_run(**changes):
     run = {"parameters": 175e9, "tokens": 300e9, "percent": 40, "n_gpus": 1024, "gpu": costs.A100}
-    return widgets.cost_calculator(**run | changes).data
+    return figures.cost_calculator(**run | changes).data
 
 
 def results(page):
@@ -290,8 +290,8 @@ def test_roofline_shows_the_same_first_state_without_a_script(browser):
         {"width": 128, "tokens": 1, "gpu": costs.V100},
         {"width": 16384, "tokens": 65536, "gpu": costs.H100},
     ):
-        html = widgets.roofline_explorer(**settings).data
-        assert html == widgets.roofline_explorer(**settings).data
+        html = figures.roofline_explorer(**settings).data
+        assert html == figures.roofline_explorer(**settings).data
         assert "http" not in html
         shown = []
         for script, page in both_ways(browser, html):
@@ -305,7 +305,7 @@ def test_roofline_shows_the_same_first_state_without_a_script(browser):
 
 def test_roofline_computes_what_course_lib_does(browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_content(widgets.roofline_explorer(width=1024, tokens=1).data)
+    page.set_content(figures.roofline_explorer(width=1024, tokens=1).data)
     page.get_by_role("slider", name="Width").press("ArrowRight")
     for _ in range(4):
         page.get_by_role("slider", name="Tokens").press("ArrowRight")
@@ -328,7 +328,7 @@ def test_roofline_computes_what_course_lib_does(browser):
 @pytest.mark.parametrize("wrong", [{"width": 100}, {"tokens": 3}, {"gpu": "A100"}])
 def test_roofline_names_what_it_does_not_have(wrong):
     with pytest.raises(ValueError, match=rf"{next(iter(wrong))}: expected one of "):
-        widgets.roofline_explorer(**wrong)
+        figures.roofline_explorer(**wrong)
 
 
 MERGED_TEXT = "the thee don't  中文中 FIGURE_DATA </script> é 12 🙂"
@@ -341,7 +341,7 @@ def bpe():
 
 def test_merges_join_the_text_as_the_tokenizer_does(browser, bpe):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_content(widgets.merges_explorer(bpe.merges, MERGED_TEXT).data)
+    page.set_content(figures.merges_explorer(bpe.merges, MERGED_TEXT).data)
     box, slider = page.get_by_label("Text"), page.get_by_role("slider", name="Merges")
     for text in (MERGED_TEXT, "the  cat's 中国\u00a0thé", "    ", ""):
         box.fill(text)
@@ -350,7 +350,7 @@ def test_merges_join_the_text_as_the_tokenizer_does(browser, bpe):
             expected = BPETokenizer(bpe.merges[:n])
             tokens = [list(expected.vocab)[i] for i in expected.encode(text)]
             shown = page.locator("ol li").all_text_contents()
-            assert shown == [widgets.show_token(token) for token in tokens]
+            assert shown == [figures.show_token(token) for token in tokens]
             said = f"After {n} merges: {len(tokens)} tokens for {len(text)} characters."
             assert page.locator("[aria-live]").text_content().startswith(said)
     page.close()
@@ -358,7 +358,7 @@ def test_merges_join_the_text_as_the_tokenizer_does(browser, bpe):
 
 def test_merges_go_to_the_next_that_joins_and_mark_it(browser, bpe):
     page = browser.new_page()
-    page.set_content(widgets.merges_explorer(bpe.merges, "hat the").data)
+    page.set_content(figures.merges_explorer(bpe.merges, "hat the").data)
     counts = [page.locator("ol li").count()]
     while page.locator("output").text_content() != str(len(bpe.merges)) and len(counts) < 20:
         page.get_by_role("button").press("Enter")
@@ -372,7 +372,7 @@ def test_merges_go_to_the_next_that_joins_and_mark_it(browser, bpe):
 
 
 def test_merges_show_the_same_first_tokens_without_a_script(browser, bpe):
-    html = widgets.merges_explorer(bpe.merges, MERGED_TEXT).data
+    html = figures.merges_explorer(bpe.merges, MERGED_TEXT).data
     shown = []
     for script, page in both_ways(browser, html):
         shown.append([page.locator("ol").all_text_contents(), page.locator("p").text_content()])
@@ -382,7 +382,7 @@ def test_merges_show_the_same_first_tokens_without_a_script(browser, bpe):
 
 def test_merges_need_a_merge_and_a_text():
     with pytest.raises(ValueError, match=r"^(merges|text): expected at least one"):
-        widgets.merges_explorer([], "text")
+        figures.merges_explorer([], "text")
 
 
 READ, WRITTEN = ["the", " file", "<|end|>"], ["</script><b>", " fichier", " ", "<|end|>"]
@@ -395,7 +395,7 @@ def alignment_state(page):
 
 def test_alignment_shows_where_each_head_looks_for_each_token(browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_content(widgets.alignment_explorer(READ, WRITTEN, LOOKED, head=(1, 0), asking=2).data)
+    page.set_content(figures.alignment_explorer(READ, WRITTEN, LOOKED, head=(1, 0), asking=2).data)
     assert page.get_by_role("combobox").input_value() == "2"
     for i, name in enumerate(("1.1", "1.2", "2.1", "2.2")):
         page.get_by_label("Head").select_option(name)
@@ -422,14 +422,14 @@ def test_alignment_shows_where_each_head_looks_for_each_token(browser):
 def test_alignment_marks_chinese_where_its_script_writes(browser):
     page = browser.new_page()
     written = ["删除", " fichier", " ", "<|end|>"]
-    page.set_content(widgets.alignment_explorer(READ, written, LOOKED, asking=0).data)
+    page.set_content(figures.alignment_explorer(READ, written, LOOKED, asking=0).data)
     assert page.locator("label.token [lang=zh]").all_text_contents() == ["删除"]
     assert page.locator("[aria-live] [lang=zh]").all_text_contents() == ["删除"]
     page.close()
 
 
 def test_alignment_shows_the_same_first_state_without_a_script(browser):
-    html = widgets.alignment_explorer(READ, WRITTEN, LOOKED, head=(0, 1), asking=1).data
+    html = figures.alignment_explorer(READ, WRITTEN, LOOKED, head=(0, 1), asking=1).data
     assert "</script><b>" not in html
     shown = []
     for script, page in both_ways(browser, html):
@@ -455,9 +455,9 @@ def test_alignment_shows_the_same_first_state_without_a_script(browser):
 )
 def test_alignment_names_what_does_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
-        widgets.alignment_explorer(READ, WRITTEN, **{"weights": LOOKED, **changes})
+        figures.alignment_explorer(READ, WRITTEN, **{"weights": LOOKED, **changes})
     with pytest.raises(ValueError, match="read: expected at least one token, got none"):
-        widgets.alignment_explorer([], WRITTEN, LOOKED[..., :0])
+        figures.alignment_explorer([], WRITTEN, LOOKED[..., :0])
 
 
 PAIRS = [
@@ -486,7 +486,7 @@ def bleu_state(page):
 
 def test_bleu_calculator_counts_as_course_lib_and_sacrebleu_do(browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_content(widgets.bleu_calculator("a", "b").data)
+    page.set_content(figures.bleu_calculator("a", "b").data)
     for hypothesis, reference in PAIRS:
         page.get_by_label("Hypothesis").fill(hypothesis)
         page.get_by_label("Reference").fill(reference)
@@ -508,7 +508,7 @@ def test_bleu_calculator_counts_as_course_lib_and_sacrebleu_do(browser):
 
 def test_bleu_calculator_marks_what_the_reference_has_and_no_more(browser):
     page = browser.new_page()
-    page.set_content(widgets.bleu_calculator("the cat the cat", "the cat sat").data)
+    page.set_content(figures.bleu_calculator("the cat the cat", "the cat sat").data)
     assert bleu_state(page)[1] == ["the", "cat"], "the reference has each once"
     page.get_by_role("radio").first.press("ArrowRight")
     assert page.locator("ol li").all_text_contents() == ["the cat", "cat the", "the cat"]
@@ -520,8 +520,8 @@ def test_bleu_calculator_marks_what_the_reference_has_and_no_more(browser):
 
 def test_bleu_calculator_shows_the_same_first_state_without_a_script(browser):
     for pair in PAIRS:
-        html = widgets.bleu_calculator(*pair).data
-        assert html == widgets.bleu_calculator(*pair).data
+        html = figures.bleu_calculator(*pair).data
+        assert html == figures.bleu_calculator(*pair).data
         assert "http" not in html
         shown = []
         for script, page in both_ways(browser, html):
@@ -533,7 +533,7 @@ def test_bleu_calculator_shows_the_same_first_state_without_a_script(browser):
 
 def test_bleu_calculator_needs_words():
     with pytest.raises(ValueError, match=r"^(hypothesis|reference): expected at least one word"):
-        widgets.bleu_calculator("a", " ")
+        figures.bleu_calculator("a", " ")
 
 
 LABELS = torch.tensor([0, 1] * 150)
@@ -550,7 +550,7 @@ def threshold_state(page):
 
 def test_threshold_gives_the_scores_of_course_lib(browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_content(widgets.threshold_explorer(LABELS, SCORES, ("</script>", "good")).data)
+    page.set_content(figures.threshold_explorer(LABELS, SCORES, ("</script>", "good")).data)
     slider = page.get_by_role("slider")
     for percent in (1, 30, 50, 51, 77, 99):
         slider.fill(str(percent))
@@ -576,7 +576,7 @@ def test_threshold_gives_the_scores_of_course_lib(browser):
 
 def test_threshold_draws_the_curve_of_scikit_learn():
     precision, recall, _ = sklearn.metrics.precision_recall_curve(LABELS, SCORES)
-    page = widgets.threshold_explorer(LABELS, SCORES).data
+    page = figures.threshold_explorer(LABELS, SCORES).data
     path = re.search(r'class="curve" d="M([^"]*)"', page).group(1)
     drawn = {tuple(map(float, point.split())) for point in path.split("L")}
     expected = set(zip((30 + 250 * recall).round(1), (190 - 180 * precision).round(1), strict=True))
@@ -586,7 +586,7 @@ def test_threshold_draws_the_curve_of_scikit_learn():
 
 def test_threshold_shows_the_same_first_state_without_a_script(browser):
     for threshold in (0.29, 0.5, 0.99):
-        html = widgets.threshold_explorer(LABELS, SCORES, threshold=threshold).data
+        html = figures.threshold_explorer(LABELS, SCORES, threshold=threshold).data
         assert "http" not in html
         shown = []
         for script, page in both_ways(browser, html):
@@ -611,7 +611,7 @@ def test_threshold_shows_the_same_first_state_without_a_script(browser):
 )
 def test_threshold_names_what_does_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
-        widgets.threshold_explorer(**{"labels": LABELS, "scores": SCORES, **changes})
+        figures.threshold_explorer(**{"labels": LABELS, "scores": SCORES, **changes})
 
 
 def decoding_logits(size=400, seed=0):
@@ -635,8 +635,8 @@ def decoding_state(page):
 
 
 def test_decoding_shows_the_same_first_state_without_a_script(browser):
-    html = widgets.decoding_explorer(decoding_contexts(), decoding_label).data
-    assert html == widgets.decoding_explorer(decoding_contexts(), decoding_label).data
+    html = figures.decoding_explorer(decoding_contexts(), decoding_label).data
+    assert html == figures.decoding_explorer(decoding_contexts(), decoding_label).data
     assert "http" not in html
     shown = []
     for script, page in both_ways(browser, html):
@@ -650,7 +650,7 @@ def test_decoding_shows_the_same_first_state_without_a_script(browser):
 @pytest.mark.parametrize("at", [0, 1])
 def test_decoding_draws_from_what_the_sampler_draws_from(browser, at):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.set_content(widgets.decoding_explorer(decoding_contexts(), decoding_label).data)
+    page.set_content(figures.decoding_explorer(decoding_contexts(), decoding_label).data)
     page.get_by_role("radio").nth(at).check()
     logits = list(decoding_contexts().values())[at]
     order = (100 * logits).round().sort(descending=True, stable=True).indices.tolist()
@@ -690,7 +690,7 @@ def test_decoding_draws_from_what_the_sampler_draws_from(browser, at):
 def test_decoding_moves_by_the_keyboard_and_counts_a_whole_vocabulary(browser):
     page = browser.new_page()
     logits = 3 * torch.randn(49_152, generator=torch.Generator().manual_seed(0))
-    html = widgets.decoding_explorer({"x": logits}, decoding_label).data
+    html = figures.decoding_explorer({"x": logits}, decoding_label).data
     assert len(html) < 30_000, "the logits of most tokens are only counted"
     page.set_content(html)
     assert "Kept: 49,152 of 49,152 tokens" in page.locator(".says").text_content()
@@ -705,10 +705,10 @@ def test_decoding_moves_by_the_keyboard_and_counts_a_whole_vocabulary(browser):
 
 def test_decoding_names_what_it_can_t_show():
     with pytest.raises(ValueError, match="contexts: expected at least one text, got none"):
-        widgets.decoding_explorer({}, decoding_label)
+        figures.decoding_explorer({}, decoding_label)
     for wrong in (torch.zeros(12), torch.zeros(1, 50)):
         with pytest.raises(ValueError, match=r"contexts: expected logits \(V,\) with V above 12"):
-            widgets.decoding_explorer({"x": wrong}, decoding_label)
+            figures.decoding_explorer({"x": wrong}, decoding_label)
 
 
 def test_logits_without_a_distribution_are_refused_and_the_least_ones_are_small():
@@ -716,33 +716,33 @@ def test_logits_without_a_distribution_are_refused_and_the_least_ones_are_small(
         logits = torch.arange(20.0)
         logits[3] = wrong
         with pytest.raises(ValueError, match="contexts: expected finite logits"):
-            widgets.decoding_explorer({"text": logits}, str)
+            figures.decoding_explorer({"text": logits}, str)
     with pytest.raises(ValueError, match="shown: expected a whole number above 0, got 0"):
-        widgets.decoding_explorer({"text": torch.arange(20.0)}, str, shown=0)
+        figures.decoding_explorer({"text": torch.arange(20.0)}, str, shown=0)
     logits = torch.arange(20.0)
     logits[0] = -1e9
-    assert len(widgets.decoding_explorer({"text": logits}, str).data) < 400_000
+    assert len(figures.decoding_explorer({"text": logits}, str).data) < 400_000
 
 
 def test_explorer_refuses_what_no_weights_can_be_computed_from():
     for name in ("queries", "keys"):
         tensors = {"queries": QUERIES, "keys": KEYS, name: KEYS * math.inf}
         with pytest.raises(ValueError, match=f"{name}: expected finite numbers"):
-            widgets.attention_explorer(TOKENS, **tensors)
+            figures.attention_explorer(TOKENS, **tensors)
 
 
 def test_samples_of_nothing_are_refused():
     with pytest.raises(ValueError, match="samples: expected texts for at least one pair of"):
-        widgets.samples_explorer({}, labels=("a", "b"))
+        figures.samples_explorer({}, labels=("a", "b"))
 
 
 def test_a_merge_twice_keeps_its_first_place_and_a_text_is_one_line():
     merges = [(b"a", b"b"), (b"ab", b"c")]
-    once, twice = (widgets.merges_explorer(m, "abc").data for m in (merges, [*merges, merges[0]]))
+    once, twice = (figures.merges_explorer(m, "abc").data for m in (merges, [*merges, merges[0]]))
     assert once == twice
     for text in ("a\nb", "a\r"):
         with pytest.raises(ValueError, match="text: expected one line, got"):
-            widgets.merges_explorer(merges, text)
+            figures.merges_explorer(merges, text)
 
 
 # Texts that mean something to HTML, to JSON, to a script, to MathJax
@@ -761,17 +761,17 @@ MARKUP = [
 ]
 SHARES = torch.full((1, 1, len(MARKUP), len(MARKUP)), 1 / len(MARKUP))
 MARKED = {
-    "attention": lambda: widgets.attention_explorer(
+    "attention": lambda: figures.attention_explorer(
         MARKUP, torch.eye(len(MARKUP)), torch.eye(len(MARKUP)), asking=1
     ),
-    "samples": lambda: widgets.samples_explorer(
+    "samples": lambda: figures.samples_explorer(
         {(a, b): [a] for a in MARKUP for b in MARKUP}, labels=(MARKUP[0], MARKUP[1])
     ),
-    "merges": lambda: widgets.merges_explorer([(b"<", b"/")], "".join(MARKUP)),
-    "alignment": lambda: widgets.alignment_explorer(MARKUP, MARKUP, SHARES, asking=1),
-    "bleu": lambda: widgets.bleu_calculator("".join(MARKUP), "".join(MARKUP)),
-    "threshold": lambda: widgets.threshold_explorer([0, 1], [0.1, 0.9], (MARKUP[0], MARKUP[1])),
-    "decoding": lambda: widgets.decoding_explorer(
+    "merges": lambda: figures.merges_explorer([(b"<", b"/")], "".join(MARKUP)),
+    "alignment": lambda: figures.alignment_explorer(MARKUP, MARKUP, SHARES, asking=1),
+    "bleu": lambda: figures.bleu_calculator("".join(MARKUP), "".join(MARKUP)),
+    "threshold": lambda: figures.threshold_explorer([0, 1], [0.1, 0.9], (MARKUP[0], MARKUP[1])),
+    "decoding": lambda: figures.decoding_explorer(
         {text: torch.arange(20.0) for text in MARKUP}, lambda i: MARKUP[i % len(MARKUP)]
     ),
 }
@@ -795,15 +795,15 @@ def test_explorer_shows_each_token_as_it_is(browser):
 
 def test_a_dollar_is_no_formula_and_other_texts_need_no_frame():
     for token in ("$", "\\(x\\)", "\\begin{a}"):
-        page = widgets.attention_explorer([token, "a", "b"], QUERIES, KEYS).data
+        page = figures.attention_explorer([token, "a", "b"], QUERIES, KEYS).data
         assert page.startswith('<div class="mathjax_ignore tex2jax_ignore"><figure')
     for token in ("a", "\n", '"', "\\"):
-        page = widgets.attention_explorer([token, "a", "b"], QUERIES, KEYS).data
+        page = figures.attention_explorer([token, "a", "b"], QUERIES, KEYS).data
         assert page.startswith("<figure")
 
 
 @pytest.mark.parametrize("size", [1, 1e18])
 def test_calculator_shows_the_same_least_and_greatest_run_without_a_script(browser, size):
-    html = widgets.cost_calculator(parameters=size, tokens=size, percent=100, n_gpus=1).data
+    html = figures.cost_calculator(parameters=size, tokens=size, percent=100, n_gpus=1).data
     shown = [page.locator("table").inner_text() for _, page in both_ways(browser, html)]
     assert shown[0] == shown[1]
