@@ -75,6 +75,25 @@ def make_norm(config: Shape) -> nn.Module:
     return nn.LayerNorm(config.d_model, eps=config.norm_eps, bias=config.bias)
 
 
+class FastRMSNorm(nn.RMSNorm):
+    """Torch's layer; for a single token on a CPU, as in generation, in a third of its steps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (..., d_model)."""
+        if torch.is_grad_enabled() or x.numel() != x.shape[-1] or not x.is_cpu:
+            return super().forward(x)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        length = torch.linalg.vector_norm(x, dtype=wide).item()
+        return x * self.weight * (1 / math.sqrt(length**2 / x.numel() + self.eps))
+
+
+def use_fast_norms(model: nn.Module) -> None:
+    """Put :class:`FastRMSNorm` in the place of each new RMSNorm of the residual stream."""
+    for name, norm in list(model.named_modules()):
+        if type(norm) is nn.RMSNorm:
+            model.set_submodule(name, FastRMSNorm(norm.normalized_shape, eps=norm.eps))
+
+
 def make_dropout(config: Shape) -> nn.Module:
     """Return what drops numbers in training, or a layer that does nothing."""
     return nn.Dropout(config.dropout) if config.dropout else nn.Identity()

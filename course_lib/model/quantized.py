@@ -6,7 +6,6 @@ the format Q4_1 of the GGUF files; their theory is in Dettmers et al. (2023), 'Q
 The kernels are torch's own. Which is fast depends on the processor, so :func:`fastest` tries them.
 """
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from course_lib.attention import KeyValueCache, Rope, rotate
 from course_lib.model.gpt import GPT, GPTConfig
-from course_lib.model.parts import MLP
+from course_lib.model.parts import MLP, use_fast_norms
 
 GROUP = 32  # weights that share a scale and an offset
 
@@ -250,18 +249,6 @@ class Int8Embedding(nn.Module):
         return torch._weight_int8pack_mm(rows, self.codes, self.scale).view(*x.shape[:-1], -1)
 
 
-class PackedNorm(nn.RMSNorm):
-    """Torch's layer; for a single token on a CPU, as in generation, in a third of its steps."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize (..., d_model)."""
-        if torch.is_grad_enabled() or x.numel() != x.shape[-1] or not x.is_cpu:
-            return super().forward(x)
-        wide = torch.promote_types(x.dtype, torch.float32)
-        length = torch.linalg.vector_norm(x, dtype=wide).item()
-        return x * self.weight * (1 / math.sqrt(length**2 / x.numel() + self.eps))
-
-
 class PackedAttention(nn.Module):
     """Attention for inference that makes queries, keys and values in one product."""
 
@@ -323,9 +310,7 @@ class PackedGPT(GPT):
         super().__init__(config)
         for block in self.blocks if joined else ():
             block.attention, block.mlp = PackedAttention(config), PackedMLP(config)
-        for name, norm in list(self.named_modules()):
-            if isinstance(norm, nn.RMSNorm):
-                self.set_submodule(name, PackedNorm(config.d_model, eps=config.norm_eps))
+        use_fast_norms(self)
 
     def logits(self, x: Tensor) -> Tensor:
         """Turn states of the last layer (..., d_model) into logits (..., vocab_size)."""

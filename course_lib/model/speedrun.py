@@ -16,7 +16,7 @@ from course_lib.attention import KeyValueCache, MultiHeadAttention
 from course_lib.checks import check_positive, check_sizes
 from course_lib.model.gpt import GPT, GPTConfig
 from course_lib.model.ngram_embedding import NGramCache, NGramEmbedding
-from course_lib.model.parts import LAST, Block, Inputs
+from course_lib.model.parts import LAST, Block, Inputs, use_fast_norms
 from course_lib.model.transformer import Memory, Transformer, TransformerConfig
 
 LOGIT_CAP = 15.0
@@ -78,6 +78,7 @@ class Speedrun(GPT):
     def __init__(self, config: SpeedrunConfig) -> None:
         attention = partial(MultiHeadAttention, qk_norm=config.qk_norm)
         super().__init__(config, partial(Block, attention=attention))
+        use_fast_norms(self)
         if config.zero_init:
             begin_at_zero(self)
 

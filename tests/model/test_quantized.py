@@ -11,6 +11,7 @@ from gguf import quants
 
 from course_lib.model import GPT, GPTConfig
 from course_lib.model import quantized as packed
+from course_lib.model.parts import FastRMSNorm
 from course_lib.model.quantized import (
     KERNELS,
     FastLinear,
@@ -19,7 +20,6 @@ from course_lib.model.quantized import (
     Kernel,
     PackedGPT,
     PackedLinear,
-    PackedNorm,
     TiedEmbedding,
     fastest,
     quantize_4bit,
@@ -195,7 +195,7 @@ def test_layout_changes_no_number():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_norm_of_a_single_token_is_torch_s(dtype):
-    ours, theirs = PackedNorm(96, eps=1e-5), torch.nn.RMSNorm(96, eps=1e-5)
+    ours, theirs = FastRMSNorm(96, eps=1e-5), torch.nn.RMSNorm(96, eps=1e-5)
     with torch.no_grad():
         for norm in (ours, theirs):
             norm.weight.copy_(torch.linspace(-1, 2, 96))
@@ -253,7 +253,7 @@ def test_packed_gpt_gives_about_the_logits_of_the_plain_one():
         lambda w: PackedLinear(w.bfloat16(), ROWS[torch.bfloat16]),
         lambda w: TiedEmbedding(w.half(), halves, torch.bfloat16),
     )
-    for norm in (m for m in half.modules() if isinstance(m, PackedNorm)):
+    for norm in (m for m in half.modules() if isinstance(m, FastRMSNorm)):
         norm.bfloat16()
     tokens = torch.randint(64, (2, 20))
     wanted = plain(tokens)
