@@ -1,10 +1,11 @@
 """The parts: activations, the count of parameters, and what a model refuses, by name."""
 
 import math
+from dataclasses import fields, replace
 
 import pytest
 import torch
-from small import MAKERS, SMALL, VOCAB, small_transformer, weights_of
+from small import MAKERS, SMALL, VOCAB, scrambled, small_transformer, weights_of
 from torch import nn
 
 from course_lib.model import (
@@ -13,6 +14,7 @@ from course_lib.model import (
     Encoder,
     EncoderConfig,
     GPTConfig,
+    Speedrun,
     SpeedrunConfig,
     SpeedrunTransformer,
     Transformer,
@@ -48,6 +50,64 @@ def test_mlp_bends_by_the_function_that_its_name_says(name, expected):
 )
 def test_parameters_of_an_encoder_and_of_both_sides_are_counted(model_class, config):
     assert count_parameters(model_class, config) == weights_of(model_class(config))
+
+
+OTHER_VALUES = {
+    "vocab_size": 60,
+    "context": 17,
+    "n_layers": 1,
+    "n_heads": 2,
+    "d_model": 64,
+    "n_kv_heads": 2,
+    "d_ff": 40,
+    "norm": "rms",
+    "norm_eps": 0.1,
+    "mlp": "relu",
+    "positions": "none",
+    "rope_base": 10.0,
+    "bias": False,
+    "tied": False,
+    "dropout": 0.5,
+    "pre_norm": False,
+    "n_token_types": 2,
+    "embedding_norm": True,
+    "source_vocab_size": 60,
+    "n_encoder_layers": 3,
+    "qk_norm": True,
+    "zero_init": True,
+    "logit_cap": 0.1,
+    "ngrams": 2,
+    "ngram_table": 9,
+}
+KINDS = {
+    GPT: GPTConfig(VOCAB, **SMALL),
+    Encoder: EncoderConfig(VOCAB, **SMALL),
+    Transformer: TransformerConfig(VOCAB, **SMALL),
+    SpeedrunTransformer: TransformerConfig(VOCAB, **SMALL),
+    Speedrun: SpeedrunConfig.gpt2(VOCAB, **SMALL),
+}
+
+
+def made(model_class, config):
+    """Return the sizes of a model's weights, and what it gives."""
+    torch.manual_seed(0)
+    model = scrambled(model_class(config)).train()  # else zeros could hide what comes before
+    text = torch.arange(6).view(2, 3)
+    sizes = {name: weight.shape for name, weight in model.state_dict().items()}
+    return sizes, model(text, text) if isinstance(model, Transformer) else model(text)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "field"),
+    [(kind, field.name) for kind, config in KINDS.items() for field in fields(config)],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_each_field_of_a_config_does_something_in_its_class(model_class, field):
+    needed = {"rope_base": {"positions": "rope"}, "ngram_table": {"ngrams": 2}}
+    config = replace(KINDS[model_class], **needed.get(field, {}))
+    sizes, out = made(model_class, config)
+    other_sizes, other = made(model_class, replace(config, **{field: OTHER_VALUES[field]}))
+    assert sizes != other_sizes or not torch.equal(out, other)
 
 
 # Bad input: the message names the argument, what was expected and what came
