@@ -29,6 +29,7 @@ from common import memory_bandwidth, positive, processor, seconds
 from course_lib import data, pretrained
 from course_lib.evaluation import bits_per_byte, token_losses
 from course_lib.generation import generate_tokens
+from course_lib.text import BPETokenizer
 
 PRECISIONS = ("float32", "bfloat16", "int4")
 PROMPT = "Tell me a long story about a lighthouse."
@@ -121,7 +122,7 @@ def llama_cpp(folder: Path, prompt: list[int], new: int) -> Callable[[], None]:
     return run
 
 
-def chat(tokenizer: pretrained.BPETokenizer, question: str) -> list[int]:
+def chat(tokenizer: BPETokenizer, question: str) -> list[int]:
     """Return the token ids of a conversation of one question."""
     return pretrained.encode_chat(tokenizer, [{"role": "user", "content": question}])
 

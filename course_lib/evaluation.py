@@ -172,7 +172,8 @@ def bleu_counts(hypothesis: str, references: str | Sequence[str]) -> np.ndarray:
     closest = min((abs(len(words) - len(w)), len(w)) for w in wanted)[1]
     matches, totals = [], []
     for n in range(1, _NGRAM_ORDERS + 1):
-        found, allowed = _ngrams(words, n), Counter()
+        found = _ngrams(words, n)
+        allowed: Counter = Counter()
         for w in wanted:
             allowed |= _ngrams(w, n)  # the most that any one reference has
         matches.append((found & allowed).total())

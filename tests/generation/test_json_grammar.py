@@ -16,7 +16,8 @@ from course_lib.generation.sampling import (
     stream,
 )
 from course_lib.model import Speedrun, SpeedrunConfig
-from course_lib.pretrained import END_OF_TURN, GGUFFile, _smollm2_tokenizer
+from course_lib.pretrained import END_OF_TURN, GGUFFile
+from course_lib.pretrained.smollm2 import read_tokenizer
 from course_lib.text.tokenizer import BPETokenizer
 
 VALID = [
@@ -52,7 +53,7 @@ def parses(text):
 @pytest.fixture(scope="module")
 def smollm2(network):
     (path,) = data.smollm2_folder().glob("*.gguf")
-    return _smollm2_tokenizer(GGUFFile(path).fields)
+    return read_tokenizer(GGUFFile(path).fields)
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,11 @@ from tokenizers import models, pre_tokenizers
 
 from course_lib import data, pretrained
 from course_lib.generation.sampling import generate_tokens
-from course_lib.model import GPT
+from course_lib.model import GPT, GPTConfig
 from course_lib.model.quantized import KERNELS
 from course_lib.pretrained import GGUFFile, SentenceEncoder, encode_chat, from_transformers
+from course_lib.pretrained.names import ACTIVATIONS, DEFAULTS
+from course_lib.pretrained.smollm2 import read_model
 from course_lib.text.tokenizer import BPETokenizer
 
 QUESTIONS = ["What is the capital of France?", "Write 2 lines about 🙂 and 中文.\n\nQuickly!"]
@@ -265,7 +267,7 @@ LEFT_OUT = {
 @pytest.mark.parametrize("kind", SMALL)
 def test_settings_left_out_are_those_of_transformers(kind):
     theirs = type(SMALL[kind])()
-    for name, value in pretrained._DEFAULTS[kind].items():
+    for name, value in DEFAULTS[kind].items():
         heads = theirs.num_attention_heads if name == "num_key_value_heads" else None
         assert getattr(theirs, name) == (value if heads is None else heads), name
 
@@ -318,11 +320,11 @@ def test_rotary_settings_of_old_and_new_versions(rope):
     assert differ(pretrained.from_weights(config, theirs.state_dict()), theirs, "llama") < 1e-4
 
 
-@pytest.mark.parametrize("name", sorted(pretrained._ACTIVATIONS))
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_activations_are_transformers(name):
     x = torch.linspace(-5, 5, 101)
-    ours = pretrained.GPTConfig(9, mlp=pretrained._ACTIVATIONS[name])
-    got = pretrained.GPT(ours).blocks[0].mlp.activation(x)
+    ours = GPTConfig(9, mlp=ACTIVATIONS[name])
+    got = GPT(ours).blocks[0].mlp.activation(x)
     torch.testing.assert_close(got, transformers.activations.ACT2FN[name](x), atol=1e-5, rtol=0)
 
 
@@ -780,7 +782,7 @@ def test_smollm2_is_the_same_whichever_kernel_a_processor_is_given(smollm2, smol
     tokens = torch.tensor([smollm2[1].encode(STORY)[:16]])
     wanted = smollm2[0](tokens)
     for kernel in ("columns", "rows"):  # all processors have them
-        model = pretrained._smollm2_model(GGUFFile(smollm2_path), "float32", kernel)
+        model = read_model(GGUFFile(smollm2_path), "float32", kernel)
         assert model.token_embedding.kernel is KERNELS[torch.float32][kernel]
         assert (model(tokens) - wanted).abs().max() <= 1e-3
         caches = model.new_caches(16)
@@ -793,7 +795,7 @@ def test_smollm2_in_4_bits_works_where_torch_has_no_8_bit_product(
     smollm2, smollm2_path, monkeypatch
 ):
     monkeypatch.delattr(torch, "_weight_int8pack_mm")
-    model = pretrained._smollm2_model(GGUFFile(smollm2_path), "int4")
+    model = read_model(GGUFFile(smollm2_path), "int4")
     assert model.token_embedding.weight.dtype == torch.float16
     tokens = torch.tensor([smollm2[1].encode(STORY)])
     plain, got = (m(tokens)[0].float().log_softmax(-1) for m in (smollm2[0], model))
