@@ -299,7 +299,7 @@ def main() -> None:
         row += f"{spread([1000 * t for t in taken[name]], 1):>22}"
         print(row + f"{tokens / cost[name]:16,.0f}")
     speed = ratio(taken, "lean loop", "gpt2")
-    print(f"\nbaseline's steps/s by the leanest plain loop's: {speed:.3f}")
+    print(f"\ngpt2's steps/s by the leanest plain loop's: {speed:.3f}")
     if args.speed_only:
         return
 
