@@ -13,7 +13,7 @@ from course_lib.model import GPT, GPTConfig
 from course_lib.model.lora import load_lora
 from course_lib.pretrained import END_OF_TURN, START_OF_TURN, encode_chat
 from course_lib.text.tokenizer import BPETokenizer
-from course_lib.training.loop import IGNORE, next_token_loss
+from course_lib.training import IGNORE, next_token_loss
 
 END_OF_TEXT = "<|endoftext|>"
 TOKENIZER = BPETokenizer([], [START_OF_TURN, END_OF_TURN, END_OF_TEXT])

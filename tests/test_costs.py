@@ -27,7 +27,7 @@ from course_lib.costs import (
     utilization,
 )
 from course_lib.model import GPT, GPTConfig
-from course_lib.training.loop import next_token_loss
+from course_lib.training import next_token_loss
 from course_lib.training.optim import SGD, AdamW
 
 SHAPES = [(1, 2, 3, 1), (2, 8, 50, 16), (3, 20, 11, 7), (96, 12288, 50257, 2048)]

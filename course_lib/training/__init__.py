@@ -12,14 +12,9 @@ from course_lib.training.batches import (
     random_windows,
     shuffled,
 )
-from course_lib.training.loop import (
-    PRECISIONS,
-    TrainingError,
-    main,
-    pick_device,
-    recipe_optimizers,
-    train,
-)
+from course_lib.training.checkpoints import CheckpointError
+from course_lib.training.devices import PRECISIONS, pick_device, pick_precision
+from course_lib.training.loop import Result, TrainingError, train
 from course_lib.training.losses import (
     IGNORE,
     corpus_loss,
@@ -34,23 +29,27 @@ from course_lib.training.optim import (
     warmup_cosine,
     warmup_stable_decay,
 )
+from course_lib.training.recipes import RECIPES, recipe_optimizers
 
 __all__ = [
     "IGNORE",
     "PRECISIONS",
+    "RECIPES",
     "AdamW",
     "Batches",
+    "CheckpointError",
     "Muon",
+    "Result",
     "TrainingError",
     "by_length",
     "corpus_loss",
     "epochs",
     "held_out_loss",
-    "main",
     "next_token_loss",
     "pad",
     "pad_with_mask",
     "pick_device",
+    "pick_precision",
     "random_windows",
     "recipe_optimizers",
     "shuffled",

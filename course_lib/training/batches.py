@@ -77,7 +77,7 @@ def pad(rows: Sequence[Sequence[int]], value: int = 0) -> Tensor:
         ValueError: if there is no row, or one holds anything but whole numbers.
     """
     expect(len(rows) > 0, "rows", "at least one", "none")
-    tensors = [torch.tensor(row) if len(row) else torch.tensor([], dtype=int) for row in rows]
+    tensors = [torch.tensor(row) if len(row) else torch.tensor([]).long() for row in rows]
     wrong = next((tensor.dtype for tensor in tensors if tensor.dtype != torch.int64), None)
     expect(wrong is None, "rows", "whole numbers", wrong)
     return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
@@ -141,9 +141,9 @@ def by_length(
     expect(one, "batch_size, batch_tokens", "one of both", (batch_size, batch_tokens))
     expect(len(lengths) > 0, "lengths", "at least one row", "none")
     sizes, longest = torch.tensor(lengths), max(lengths)
-    if batch_tokens is None:
+    if batch_size is not None:
         check_sizes(batch_size=batch_size)
-    else:
+    if batch_tokens is not None:
         check_sizes(batch_tokens=batch_tokens)
         expected = f"more than the longest row's {longest}"
         expect(batch_tokens > longest, "batch_tokens", expected, batch_tokens)

@@ -335,15 +335,31 @@ def _verified(path: Path) -> dict:
     for name, (size, sha256) in expected.items():
         file = path / name
         try:
-            came = file.stat().st_size if file.is_file() else 0
-            same = came == size and _sum_of_file(file) == sha256
+            got = file.stat().st_size if file.is_file() else 0
+            same = got == size and _sum_of_file(file) == sha256
         except OSError as error:
             raise CheckpointError(f"{file}: it can't be read ({reason(error)})") from error
-        if came != size:
-            raise CheckpointError(f"{file}: expected {size} bytes, got {came}: it is cut off")
+        if got != size:
+            raise CheckpointError(f"{file}: expected {size} bytes, got {got}: it is cut off")
         if not same:
             raise CheckpointError(f"{file}: it was altered; its SHA-256 differs")
     return state
+
+
+def put_aside(folder: str | Path) -> Path | None:
+    """Rename a folder of checkpoints, so that a run begins anew; return where it is now.
+
+    What was put aside before is removed. None if there is no such folder.
+
+    Raises:
+        OSError: if it can't be renamed.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        return None
+    aside = folder.with_name(f"{folder.name}.before")
+    shutil.rmtree(aside, ignore_errors=True)
+    return folder.rename(aside)
 
 
 def load_latest(folder: str | Path) -> Checkpoint | None:
@@ -364,8 +380,8 @@ def load_latest(folder: str | Path) -> Checkpoint | None:
         except CheckpointError as error:
             errors.append(str(error))
             continue
-        for error in errors:
-            warnings.warn(f"{error}; going on from step {checkpoint.step}", stacklevel=2)
+        for said in errors:
+            warnings.warn(f"{said}; going on from step {checkpoint.step}", stacklevel=2)
         return checkpoint
     if errors:
         raise CheckpointError(

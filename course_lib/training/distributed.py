@@ -8,6 +8,7 @@ Rajbhandari et al. 2020) each holds only a part of the weights, gradients and op
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -32,7 +33,7 @@ def process_group() -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def _own_store() -> dict[str, object]:
+def _own_store() -> dict[str, Any]:
     """Return arguments with which a restart doesn't read the addresses of the processes before it.
 
     torchrun (seen in torch 2.13) keeps one store of addresses for all restarts. On one machine the
@@ -43,9 +44,12 @@ def _own_store() -> dict[str, object]:
     if known.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or known["GROUP_WORLD_SIZE"] != "1":
         return {}
     world, rank = int(known["WORLD_SIZE"]), int(known["RANK"])
-    store = dist.TCPStore(known["MASTER_ADDR"], int(known["MASTER_PORT"]), world, is_master=False)
+    address, port = known["MASTER_ADDR"], int(known["MASTER_PORT"])
+    # Both classes are public; that is not said where a type checker looks for it.
+    store = dist.TCPStore(address, port, world, is_master=False)  # type: ignore[attr-defined]
     prefix = f"restart {known['TORCHELASTIC_RESTART_COUNT']}"
-    return {"store": dist.PrefixStore(prefix, store), "world_size": world, "rank": rank}
+    prefixed = dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
+    return {"store": prefixed, "world_size": world, "rank": rank}
 
 
 def has_gpu() -> bool:
@@ -64,6 +68,17 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def is_restart() -> bool:
+    """Say whether ``torchrun`` has started this run again, after a process of it failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def wait() -> None:
+    """Return when all processes have come here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
 def shard(model: nn.Module) -> nn.Module:
     """Spread the model's weights over the processes (FSDP2), block by block.
 
@@ -74,7 +89,8 @@ def shard(model: nn.Module) -> nn.Module:
         if isinstance(part, nn.ModuleList):
             for block in part:
                 fully_shard(block)
-    return fully_shard(model)
+    fully_shard(model)  # in place: the model gets a class of its own
+    return model
 
 
 def replicate(model: nn.Module) -> nn.Module:

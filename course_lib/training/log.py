@@ -10,15 +10,26 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from course_lib.files import reason, written_whole
 
-COLUMNS = ("step", "loss", "val_loss", "learning_rate", "grad_norm", "seconds", "tokens_per_second")
-Row = dict[str, float | None]
+
+class Row(TypedDict):
+    """What is told of some steps; ``val_loss`` is None where the model wasn't evaluated."""
+
+    step: int
+    loss: float
+    val_loss: float | None
+    learning_rate: float
+    grad_norm: float
+    seconds: float
+    tokens_per_second: float
 
 
 def somebody_watches() -> bool:
@@ -64,7 +75,7 @@ class TrainingLog:
         done = self.history[-1]["step"] if self.history else 0
         if self.folder:
             with self._writing():
-                self._open(done)
+                self._open(self.folder, done)
         self._bar = tqdm(
             total=self.steps, initial=done, disable=not self._show_bar, unit="step", desc="training"
         )
@@ -72,19 +83,21 @@ class TrainingLog:
         self.start_clock()
         return self
 
-    def _open(self, done: int) -> None:
+    def _open(self, folder: Path, done: int) -> None:
         from tensorboard.compat.proto.event_pb2 import SessionLog  # slow to import
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "log.csv"
+        # A table: the rows of the steps already done, and open for those that follow.
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "log.csv"
         with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, Row.__annotations__)
             writer.writeheader()
             writer.writerows(self.history)
         self._file = path.open("a", newline="", encoding="utf-8")
-        # Not torch's SummaryWriter: it writes in a thread, which prints an error and ends.
-        self._board = (self.folder / f"events.out.tfevents.{time.time():.6f}").open("ab")
+
+        # TensorBoard's file. Not torch's SummaryWriter: its thread prints an error and ends.
+        self._board = (folder / f"events.out.tfevents.{time.time():.6f}").open("ab")
         self._records = RecordWriter(self._board)
         self._add_event(file_version="brain.Event:2")
         # TensorBoard drops what an earlier run wrote of the steps that follow.
@@ -154,6 +167,7 @@ class TrainingLog:
 
     def show(self) -> None:
         """Show the last row and write it to the files."""
+        # Behind the bar, and in the plot.
         row = self.history[-1]
         shown = {"loss": f"{row['loss']:.3f}", "tokens/s": f"{row['tokens_per_second']:,.0f}"}
         if row["val_loss"] is not None:
@@ -161,14 +175,15 @@ class TrainingLog:
         self._bar.set_postfix(shown)
         if self._plot:
             self._plot.draw(self.history)
+        # In the table, and for TensorBoard.
         if self.folder:
             with self._writing():
-                csv.DictWriter(self._file, COLUMNS).writerow(row)
+                csv.DictWriter(self._file, Row.__annotations__).writerow(row)
                 self._file.flush()
                 values = [
-                    {"tag": name, "simple_value": row[name]}
-                    for name in COLUMNS[1:]
-                    if row[name] is not None
+                    {"tag": name, "simple_value": value}
+                    for name, value in row.items()
+                    if name != "step" and value is not None
                 ]
                 self._add_event(step=row["step"], summary={"value": values})
 
@@ -190,9 +205,12 @@ class _Plot:
             return
         self._drawn = time.perf_counter()
         self._ax.clear()
-        for name, style in (("loss", "-"), ("val_loss", "o-")):
-            rows = [row for row in history if row[name] is not None]
-            self._ax.plot([r["step"] for r in rows], [r[name] for r in rows], style, label=name)
+        losses = [(row["step"], row["loss"]) for row in history]
+        held_out = [
+            (row["step"], row["val_loss"]) for row in history if row["val_loss"] is not None
+        ]
+        for name, points, style in (("loss", losses, "-"), ("val_loss", held_out, "o-")):
+            self._ax.plot(*np.array(points, float).reshape(-1, 2).T, style, label=name)
         self._ax.set(xlabel="step", ylabel="loss (nats)")
         self._ax.legend()
         self._handle.update(self._figure)

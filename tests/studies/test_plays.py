@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_lib.studies import plays
-from course_lib.training.loop import corpus_loss
+from course_lib.training import corpus_loss
 
 
 @pytest.fixture(scope="module")

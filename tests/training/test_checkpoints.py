@@ -17,17 +17,15 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from course_lib.training import checkpoints
+from course_lib.training import checkpoints, random_windows, train
 from course_lib.training import log as logs
 from course_lib.training.checkpoints import CheckpointError, load, load_latest
-from course_lib.training.loop import random_windows, train
 from course_lib.training.optim import SGD, Adam, AdamW, Muon
 
 TOKENS = torch.randint(11, (400,), generator=torch.Generator().manual_seed(0))
 BATCHES = random_windows(TOKENS, batch_size=8, context=6)
 OPTIMIZERS = {
     "course's Adam": lambda p: Adam(p, 0.01),
-    "course's AdamW, not fused": lambda p: AdamW(p, 0.01, fused=False),
     "course's SGD": lambda p: SGD(p, 0.1, momentum=0.9),
     "torch's AdamW": lambda p: torch.optim.AdamW(p, 0.01),
     "torch's AdamW, fused": lambda p: torch.optim.AdamW(p, 0.01, fused=True, amsgrad=True),
@@ -476,7 +474,6 @@ KINDS = {
     "torch's Adam": lambda p: torch.optim.Adam(p, 0.01),
 }
 ALIKE = {  # but for how the same is computed
-    frozenset(("course's AdamW", "course's AdamW, not fused")),
 }
 
 

@@ -16,9 +16,16 @@ import torch
 
 from course_lib.costs import communication_bytes
 from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
-from course_lib.training import checkpoints, distributed
-from course_lib.training import loop as training
-from course_lib.training.loop import IGNORE, corpus_loss, random_windows, recipe_optimizers, train
+from course_lib.training import (
+    IGNORE,
+    checkpoints,
+    corpus_loss,
+    distributed,
+    random_windows,
+    recipe_optimizers,
+    train,
+)
+from course_lib.training.__main__ import main as command_line
 
 TOKENS = torch.tensor(list(Path(__file__).read_bytes()))  # a text that has something to learn
 STEPS = 12
@@ -188,7 +195,7 @@ def test_the_command_line_trains_on_two_processes_what_it_trains_on_one(tmp_path
     settings = "--steps 12 --layers 1 --width 32 --context 16 --batch-size 4 --recipe gpt2"
     arguments = ["--text", str(text), *settings.split()]
     alone = tmp_path / "alone"
-    assert training.main([*arguments, "--checkpoint", str(alone)]) == 0
+    assert command_line([*arguments, "--checkpoint", str(alone)]) == 0
     together = tmp_path / "together"
     done = torchrun("-m", "course_lib.training", *arguments, "--shard", "--checkpoint", together)
     for printed in (capfd.readouterr().out, done.stdout):

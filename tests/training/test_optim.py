@@ -55,10 +55,10 @@ def test_sgd_is_torch_s(momentum, weight_decay):
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])
-def test_adam_is_torch_s(name, weight_decay, fused):
+def test_adam_is_torch_s_its_fused_kernel_s_too(name, weight_decay, fused):
     settings = {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": weight_decay}
     ours, theirs = getattr(optim, name), getattr(torch.optim, name)
-    settings["only_ours"] = {"fused": fused}
+    settings["only_theirs"] = {"fused": fused}
     assert_equal_paths(*paths(ours, theirs, SHAPES, **settings))
 
 
@@ -91,6 +91,24 @@ def test_orthogonalize_brings_singular_values_near_one_and_keeps_the_vectors(sha
     big = s > 0.05 * s.amax(dim=-1, keepdim=True)
     assert (values[big] > 0.6).all()
     assert (values < 1.3).all()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Muon"])
+def test_what_runs_is_what_is_written(name):
+    """No step goes by torch's own optimizers, neither by their functions nor by a fused kernel."""
+
+    class Watched(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            called.add(str(function))
+            return function(*args, **(kwargs or {}))
+
+    called: set[str] = set()
+    p = nn.Parameter(torch.ones(2, 2))
+    p.grad = torch.ones(2, 2)
+    with Watched():
+        getattr(optim, name)([p]).step()
+    assert called
+    assert not [function for function in called if "fused" in function or "foreach" in function]
 
 
 def test_orthogonalize_of_zeros_is_zeros():
