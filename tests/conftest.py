@@ -1,29 +1,19 @@
-"""What several test files need: the project's folder, its chapters, a browser, the network.
+"""What tests run in: a browser, the network, or without either.
 
 A test that uses the fixture ``browser`` or ``network``, itself or through another fixture, carries
 the marker of the same name, so that ``make quick`` leaves it out. Every other test is kept from
 texts, models and packages, even where they have been fetched: it must not need them.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 import pytest
-import yaml
+from project import skip_except_in_ci
 
-ROOT = Path(__file__).resolve().parent.parent
-CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-PAGES = [
-    TOC["root"],
-    *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]),
-]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MAC_BROWSER = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
@@ -62,17 +52,6 @@ def pytest_runtest_protocol(item, nextitem):
 @pytest.fixture(scope="session")
 def network():
     """Let a test, or a fixture, load texts and models, which are fetched at the first use."""
-
-
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    return nbformat.read(path, as_version=4)
-
-
-def skip_except_in_ci(message: str) -> None:
-    """Skip for want of something that a reader may lack and CI must have."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from importlib.metadata import requires
 from importlib.util import find_spec
 
 import pytest
-from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from project import CONFIG, NOTEBOOKS, PAGES, ROOT
 
 from course_lib.data import CORPORA
 

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import ROOT
+from project import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from chinese import mark

@@ -13,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from conftest import NOTEBOOKS, read_notebook
+from project import NOTEBOOKS, read_notebook
 
 FOLDER = Path(__file__).parent
 PARTS = ("test", "exercise", "solution", "hidden-test")

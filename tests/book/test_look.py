@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import ROOT, skip_except_in_ci
+from project import ROOT, skip_except_in_ci
 
 STYLE = (ROOT / "book" / "_static" / "course.css").read_text(encoding="utf-8")
 HOME = ROOT / "_build" / "html" / "book" / "home.html"

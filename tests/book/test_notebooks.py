@@ -8,7 +8,7 @@ import sys
 
 import nbformat
 import pytest
-from conftest import CONFIG, NOTEBOOKS, PAGES, ROOT, read_notebook
+from project import CONFIG, NOTEBOOKS, PAGES, ROOT, read_notebook
 
 sys.path.insert(0, str(ROOT / "tools"))
 from notebooks import KERNEL, PROMPTS, canonical_text, execute, install_source, merge_streams

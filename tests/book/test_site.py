@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import CONFIG, PAGES, ROOT, skip_except_in_ci
+from project import CONFIG, PAGES, ROOT, skip_except_in_ci
 
 SITE = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from project import ROOT
 
 from course_lib import figures
 from course_lib.figures import style

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from project import ROOT
 from scipy.optimize import curve_fit
 
 from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
