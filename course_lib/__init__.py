@@ -1,3 +1,25 @@
-"""The companion package of the course: each module is one idea and one chapter's worth of code."""
+"""The companion package of the course: where each chapter's code is.
+
+A chapter is named as its notebook; all use ``assignments``, most ``figures`` and ``widgets``.
+
+    background                  costs
+    numbers_that_learn          data
+    language_models             text, data
+    preprocessing               text, data
+    self_attention_mathematics  attention
+    self_attention_class        attention
+    transformer                 data, attention, model, training, studies.ablation
+    training                    model, generation, training, studies.ablation
+    training_on_gpu             text, data, costs, model, training
+    scaling                     model, training, studies.scaling
+    evaluation                  text, data, evaluation, model, training, pretrained,
+                                studies.classification, studies.translation
+    machine_translation         text, data, evaluation, generation, training, studies.translation
+    dialogue                    data, evaluation, model, generation, training, pretrained, chat
+    text_generation             evaluation, generation, pretrained, studies.plays
+    tools                       data, evaluation, attention, generation, training, pretrained
+
+Imports go down one list, which ``tests/test_imports.py`` holds; nothing is imported here.
+"""
 
 __version__ = "0.1.0"
