@@ -2,6 +2,7 @@
 
 import re
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -107,6 +108,7 @@ def shown(text):
     return text._preprocess_math(text.get_text())
 
 
+@mpl.rc_context({"axes.titlelocation": "center"})  # whatever an earlier test has set
 def test_labels_that_look_like_formulas_are_shown_as_they_are():
     size = len(MARKUP)
     ax = figures.attention_map(np.full((size, size), 1 / size), MARKUP, MARKUP, title="$\\frac$")
