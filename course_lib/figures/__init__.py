@@ -5,12 +5,12 @@ are pieces of a page that the reader's browser moves, where there is no kernel a
 """
 
 from course_lib.figures.attention import attention_explorer
+from course_lib.figures.diagrams import transformers
 from course_lib.figures.style import (
     COLORS,
     PAIR,
     SERIES,
     attention_map,
-    diagram,
     heat,
     label_ends,
     use_course_style,
@@ -39,7 +39,6 @@ __all__ = [
     "bleu_calculator",
     "cost_calculator",
     "decoding_explorer",
-    "diagram",
     "frames",
     "heat",
     "label_ends",
@@ -49,5 +48,6 @@ __all__ = [
     "show",
     "show_token",
     "threshold_explorer",
+    "transformers",
     "use_course_style",
 ]

@@ -1,7 +1,8 @@
 """The look of charts: ink on paper, a hue for what it names, lines labeled at their ends."""
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -14,7 +15,6 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
-from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Annotation
 from torch import Tensor
 
@@ -116,14 +116,13 @@ def label_ends(ax: Axes, value: str = "") -> None:
     place_ends(ax, value, lambda text: text)
 
 
-def place_ends_again(ax: Axes, wrap: int | None) -> None:
+def place_ends_again(ax: Axes, wrap: int) -> None:
     """Write the labels of :func:`label_ends` once more, in lines of at most ``wrap`` signs."""
     if ax in _ends:
         old, value = _ends.pop(ax)
         for annotation in old:
             annotation.remove()
-        fold: Callable[[str], str] = (lambda t: textwrap.fill(t, wrap)) if wrap else (lambda t: t)
-        place_ends(ax, value, fold)
+        place_ends(ax, value, partial(textwrap.fill, width=wrap, break_long_words=False))
 
 
 def place_ends(ax: Axes, value: str, fold: Callable[[str], str]) -> None:
@@ -254,60 +253,4 @@ def attention_map(
     if numbers:
         for (row, column), weight in np.ndenumerate(weights):
             ax.text(column, row, f"{weight:.2f}", ha="center", va="center")
-    return ax
-
-
-def diagram(
-    ax: Axes,
-    boxes: Mapping[str, tuple[float, float]],
-    arrows: Sequence[tuple[str, str] | tuple[str, str, float]],
-    colors: Mapping[str, str] | None = None,
-) -> Axes:
-    """Draw labeled boxes, and arrows from box to box.
-
-    Args:
-        ax: where to draw.
-        boxes: label to its place; what stands behind a "|" tells equal labels apart and isn't
-            written. A label of one sign gets a small box.
-        arrows: from label to label; a third value sends the arrow around what stands between, so
-            far to the right of the boxes' middle.
-        colors: label, with or without what stands behind "|", to the color of its box.
-
-    Returns:
-        The axes drawn on.
-
-    Raises:
-        ValueError: if there is no box, or an arrow's end is none.
-    """
-    expect(len(boxes) > 0, "boxes", "at least one", "none")
-    lost = next((end for arrow in arrows for end in arrow[:2] if end not in boxes), None)
-    expect(lost is None, "arrows", f"labels among {', '.join(boxes)}", repr(lost))
-    patches: dict[str, FancyBboxPatch] = {}
-    for name, (x, y) in boxes.items():
-        label = name.split("|")[0]
-        color = (colors or {}).get(name, (colors or {}).get(label, "white"))
-        half = 0.12 if len(label) == 1 else 0.8
-        patches[name] = FancyBboxPatch(
-            (x - half, y - 0.2),
-            2 * half,
-            0.4,
-            boxstyle="round,pad=0.05",
-            facecolor=color,
-            edgecolor="black",
-        )
-        ax.add_patch(patches[name])
-        ax.text(x, y, label, ha="center", va="center", size=9.5, parse_math=False)
-    for start, end, *detour in arrows:
-        origin, patch = boxes[start], patches[start]
-        if detour:
-            corner = origin[0] + detour[0], boxes[end][1]
-            xs, ys = zip(origin, (corner[0], origin[1]), corner, strict=True)
-            ax.plot(xs, ys, color="black", linestyle="-", linewidth=1, zorder=0)
-            origin, patch = corner, None  # type: ignore[assignment]
-        arrow = {"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 0}
-        arrow |= {"patchA": patch, "patchB": patches[end]}
-        ax.annotate("", boxes[end], origin, arrowprops=arrow)
-    xs, ys = zip(*boxes.values(), strict=True)
-    ax.set(xlim=(min(xs) - 1.25, max(xs) + 1.25), ylim=(min(ys) - 0.5, max(ys) + 0.5))
-    ax.set_axis_off()
     return ax

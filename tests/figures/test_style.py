@@ -71,21 +71,6 @@ def test_large_attention_map_has_no_numbers_in_its_cells():
     assert not figures.attention_map(np.eye(9), labels, labels).texts
 
 
-def test_diagram_draws_boxes_without_their_mark_and_arrows_from_box_to_box():
-    _, ax = plt.subplots()
-    boxes = {"norm|1": (0, 0), "+": (0, 1), "norm|2": (2, 3)}
-    arrows = [("norm|1", "+"), ("+", "norm|2"), ("norm|1", "norm|2", 1.5)]
-    figures.diagram(ax, boxes, arrows, {"norm": "red", "norm|2": "blue"})
-    drawn = [text.get_text() for text in ax.texts]
-    assert drawn == ["norm", "+", "norm", "", "", ""]
-    assert [patch.get_facecolor()[:3] for patch in ax.patches] == [(1, 0, 0), (1, 1, 1), (0, 0, 1)]
-    assert [arrow.xy for arrow in ax.texts[3:]] == [(0, 1), (2, 3), (2, 3)]
-    assert [arrow.xyann for arrow in ax.texts[3:]] == [(0, 0), (0, 1), (1.5, 3)]
-    assert ax.lines[0].get_xydata().tolist() == [[0, 0], [1.5, 0], [1.5, 3]]  # around
-    widths = [patch.get_width() for patch in ax.patches]
-    assert widths[1] < widths[0] == widths[2]
-
-
 MARKUP = [
     "$x$",
     "$",
@@ -116,10 +101,6 @@ def test_labels_that_look_like_formulas_are_shown_as_they_are():
     for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
         assert [shown(label) for label in labels] == [(text, False) for text in MARKUP]
     assert shown(ax.title) == ("$\\frac$", False)
-    _, ax = plt.subplots()
-    figures.diagram(ax, {"$x$": (0, 0), "$\\frac$": (1, 1)}, [("$x$", "$\\frac$")])
-    ax.figure.canvas.draw()
-    assert [shown(text) for text in ax.texts[:2]] == [("$x$", False), ("$\\frac$", False)]
 
 
 def test_signs_that_the_font_lacks_come_from_one_that_is_installed(monkeypatch):
@@ -143,11 +124,3 @@ def test_attention_map_refuses_what_are_no_weights(weights, message):
     labels = ["a"] * len(weights)
     with pytest.raises(ValueError, match=message):
         figures.attention_map(np.array(weights), labels, labels)
-
-
-def test_diagram_names_the_box_that_is_not_there():
-    _, ax = plt.subplots()
-    with pytest.raises(ValueError, match="arrows: expected labels among a, b, got 'c'"):
-        figures.diagram(ax, {"a": (0, 0), "b": (1, 1)}, [("a", "b"), ("a", "c")])
-    with pytest.raises(ValueError, match="boxes: expected at least one, got none"):
-        figures.diagram(ax, {}, [])

@@ -1,0 +1,254 @@
+"""Diagrams of the Transformer: one straight residual stream, sublayers at its side.
+
+Read upward. A sublayer reads the stream at a dot and adds to it at a plus; norms sit on the branch,
+never on the line inside a block. A hue names a part of the model, as everywhere in the book.
+"""
+
+import html
+import math
+from collections.abc import Sequence
+
+from IPython.display import HTML, display
+
+from course_lib.figures.style import COLORS
+from course_lib.figures.svg import STYLE
+
+Point = tuple[float, float]
+WIDTH, TOP, BOTTOM = 400, 50, 734
+BRANCH = 108  # from where a sublayer reads to where it adds
+
+
+def _hue(name: str) -> str:
+    return f"var(--lm-{name},{COLORS[name]})"
+
+
+class Drawing:
+    """SVG, part by part, in the colors of the page."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        size: float = 14,
+        hue: str = "ink",
+        anchor: str = "middle",
+        weight: int = 400,
+        mono: bool = False,
+    ) -> None:
+        """Write words; ``words`` may hold markup."""
+        font = ";font-family:var(--lm-mono,monospace)" if mono else ""
+        style = f"font-size:{size}px;font-weight:{weight};fill:{_hue(hue)}{font}"
+        self.parts.append(
+            f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" style="{style}">{words}</text>'
+        )
+
+    def line(
+        self, points: Sequence[Point], hue: str = "ink", width: float = 1.5, head: bool = True
+    ) -> None:
+        """Draw a way of straight pieces with round corners, and an arrow's head at its end."""
+        points = list(points)
+        (x, y), (u, v) = points[-2:]
+        length = math.hypot(u - x, v - y)
+        dx, dy = (u - x) / length, (v - y) / length
+        if head:
+            back, half = 8 + width, 3.2 + 0.6 * width
+            b, c = u - dx * back, v - dy * back
+            self.parts.append(
+                f'<path d="M{u:.1f} {v:.1f}L{b - dy * half:.1f} {c + dx * half:.1f}'
+                f'L{b + dy * half:.1f} {c - dx * half:.1f}Z" style="fill:{_hue(hue)}"/>'
+            )
+            points[-1] = (b + dx, c + dy)
+        way = f"M{points[0][0]:g} {points[0][1]:g}"
+        for before, (x, y), after in zip(points, points[1:], points[2:], strict=False):
+            # A corner begins and ends 8 before and behind the point, or in the middle of a piece.
+            ends = []
+            for other in (before, after):
+                far = math.dist(other, (x, y))
+                share = min(8, far / 2) / far
+                ends.append((x + (other[0] - x) * share, y + (other[1] - y) * share))
+            (p, q), (r, s) = ends
+            way += f"L{p:.1f} {q:.1f}Q{x:g} {y:g} {r:.1f} {s:.1f}"
+        way += f"L{points[-1][0]:.1f} {points[-1][1]:.1f}"
+        self.parts.append(
+            f'<path d="{way}" style="fill:none;stroke:{_hue(hue)};stroke-width:{width}"/>'
+        )
+
+    def box(
+        self, x: float, y: float, width: float, height: float, label: str, hue: str, below: str = ""
+    ) -> None:
+        """Draw a part of the model, its name and what it does, around a middle."""
+        fill = f"color-mix(in srgb,{_hue(hue)} 14%,{_hue('paper')})"
+        self.parts.append(
+            f'<rect x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width:g}" '
+            f'height="{height:g}" rx="8" style="fill:{fill};stroke:{_hue(hue)};stroke-width:1.5"/>'
+        )
+        self.text(x, y + (-2 if below else 5), label, 14, weight=600)
+        if below:
+            self.text(x, y + 15, below, 13.5, "muted")
+
+    def pill(self, x: float, y: float, label: str, width: float = 64) -> None:
+        """Draw a small operation."""
+        style = f"fill:{_hue('surface')};stroke:{_hue('edge')};stroke-width:1.2"
+        self.parts.append(
+            f'<rect x="{x - width / 2:g}" y="{y - 12:g}" width="{width:g}" height="24" rx="12" '
+            f'style="{style}"/>'
+        )
+        self.text(x, y + 4.5, label, 13.5)
+
+    def plus(self, x: float, y: float, hue: str = "ink", radius: float = 9) -> None:
+        """Draw the place where something is added."""
+        arm = radius - 4
+        style = f"fill:{_hue('paper')};stroke:{_hue(hue)};stroke-width:2"
+        self.parts.append(
+            f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" style="{style}"/>'
+            f'<path d="M{x - arm:g} {y:g}h{2 * arm:g}M{x:g} {y - arm:g}v{2 * arm:g}" '
+            f'style="{style}"/>'
+        )
+
+    def dot(self, x: float, y: float, hue: str, radius: float = 5) -> None:
+        """Draw the place where something is read."""
+        style = f"fill:{_hue(hue)}"
+        self.parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" style="{style}"/>')
+
+    def sublayer(
+        self, stream: float, branch: float, y: float, label: str, hue: str, below: str = ""
+    ) -> None:
+        """Draw a sublayer at the side of a stream: it reads at ``y`` and adds further up."""
+        add, edge = y - BRANCH, math.copysign(9, branch - stream)
+        self.line([(stream, y), (branch, y), (branch, y - 16)], hue, head=False)
+        self.dot(stream, y, hue)
+        self.line([(branch, y - 40), (branch, y - 50)], hue)
+        self.pill(branch, y - 28, "norm")
+        self.line([(branch, y - 90), (branch, add), (stream + edge, add)], hue)
+        self.box(branch, y - 71, 124, 42, label, hue, below)
+        self.plus(stream, add)
+
+    def svg(self) -> str:
+        """Return the drawing."""
+        return (
+            f'<svg viewBox="0 {TOP} {WIDTH} {BOTTOM - TOP}" style="max-width:{WIDTH}px" '
+            f'aria-hidden="true" focusable="false">{"".join(self.parts)}</svg>'
+        )
+
+
+def _bracket(drawing: Drawing, x: float, bottom: float, top: float, label: str) -> None:
+    style = f"fill:none;stroke:{_hue('edge')};stroke-width:1.5"
+    drawing.parts.append(
+        f'<path d="M{x + 10:g} {bottom:g}H{x:g}V{top:g}H{x + 10:g}" style="{style}"/>'
+    )
+    drawing.text(x - 14, (bottom + top) / 2 + 5, label, 15, weight=600)
+
+
+def _decoder_only() -> str:
+    """Draw a GPT with the streams of four tokens, the last one's thick."""
+    d = Drawing()
+    earlier, last, branch = (66, 100, 134), 172, 302
+    _bracket(d, 28, 574, 302, "× <tspan font-style='italic'>L</tspan>")
+    # The streams, straight from the embedding to the last norm.
+    for x in earlier:
+        d.line([(x, 645), (x, 174)], "edge", 2, head=False)
+    d.line([(last, 645), (last, 174)], "ink", 5, head=False)
+    for x, token in zip((*earlier, last), ("the", "cat", "sat", "on"), strict=True):
+        now = x == last
+        d.line([(x, 704), (x, 674)], "ink" if now else "edge")
+        d.text(x, 721, token, 15, weight=650 if now else 400)
+        d.line([(x, 146), (x, 122)], "ink" if now else "edge")
+    d.text(212, 721, "tokens", 13.5, "muted", "start")
+    d.text(262, 721, "(B, T)", 13.5, "muted", "start", mono=True)
+    d.box(118, 659, 164, 28, "token embedding", "embedding")
+    # Places are added once, to each stream.
+    d.line([(232, 612), (last + 9, 612)], "position")
+    d.line([(last - 9, 612), (earlier[0], 612)], "position", head=False)
+    d.box(branch, 612, 140, 32, "positions 1 2 3 4", "position")
+    for x in earlier:
+        d.plus(x, 612, "position", 6)
+    d.plus(last, 612, "position")
+    d.text(184, 590, "(B, T, d_model)", 13.5, "muted", "start", mono=True)
+    # Attention reads all streams so far, the MLP its own; both add to it.
+    for y, hue, said in ((560, "attention", "reads all so far"), (424, "mlp", "reads its own")):
+        if hue == "attention":
+            d.line([(earlier[0], y), (last, y)], hue, head=False)
+            d.sublayer(last, branch, y, "attention", hue, "between positions")
+        else:
+            d.sublayer(last, branch, y, "MLP", hue, "each position alone")
+        for x in earlier:
+            d.dot(x, y, hue, 3.5)
+            d.dot(x, y - BRANCH, "edge", 4)
+        d.text(186, y - 7, said, 13.5, hue, "start", 600)
+        d.text(186, y - BRANCH - 8, "adds", 13.5, hue, "start", 600)
+    # What comes out.
+    d.pill(118, 206, "norm", 164)
+    d.box(118, 160, 164, 28, "output matrix", "embedding")
+    d.text(212, 165, "(d_model, vocab)", 13.5, "muted", "start", mono=True)
+    d.text(118, 112, "logits", 13.5, "muted")
+    d.text(212, 112, "(B, T, vocab)", 13.5, "muted", "start", mono=True)
+    return d.svg()
+
+
+def _encoder_decoder() -> str:
+    """Draw an encoder and a decoder that looks across, each with one token's stream."""
+    d = Drawing()
+    left, right, at_left, at_right = 34, 366, 112, 288
+    d.line([(left, 645), (left, 290)], "ink", 5, head=False)
+    d.line([(right, 645), (right, 129)], "ink", 5, head=False)
+    for x, side, name in ((left, at_left, "source"), (right, at_right, "target so far")):
+        d.line([(x, 704), (x, 674)])
+        d.text(x, 721, name, 14, anchor="start" if x == left else "end")
+        middle = 75 if x == left else 325
+        d.box(middle, 659, 130, 28, "token embedding", "embedding")
+        d.line([(side, 612), (x + math.copysign(9, side - x), 612)], "position")
+        d.box(side, 612, 84, 28, "positions", "position")
+        d.plus(x, 612, "position")
+    # The encoder: every token sees every other.
+    d.sublayer(left, at_left, 560, "attention", "attention", "all see all")
+    d.sublayer(left, at_left, 424, "MLP", "mlp")
+    # The decoder: three sublayers, the second asks the encoder.
+    d.sublayer(right, at_right, 560, "attention", "attention", "the past only")
+    d.sublayer(right, at_right, 424, "cross-attention", "attention", "asks the source")
+    d.sublayer(right, at_right, 288, "MLP", "mlp")
+    d.line([(left, 276), (left, 252), (200, 252), (200, 353), (226, 353)], "key")
+    d.pill(left + 2, 286, "norm")
+    d.text(46, 244, "keys and values", 13.5, "key", "start", 600)
+    d.pill(330, 150, "norm", 124)
+    d.box(330, 116, 124, 26, "output matrix", "embedding")
+    d.line([(right, 103), (right, 84)])
+    d.text(right - 12, 93, "logits", 13.5, "muted", "end")
+    d.text(4, 220, "encoder", 15, anchor="start", weight=650)
+    d.text(396, 68, "decoder", 15, anchor="end", weight=650)
+    return d.svg()
+
+
+def transformers() -> None:
+    """Show both kinds of Transformer, each with one block."""
+    style = (
+        ".lm-pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1.5rem}"
+        ".lm-pair p{font-weight:650;margin:0}"
+    )
+    alt = (
+        "Two diagrams, to be read from bottom to top. Left, decoder-only: four tokens pass the "
+        "token embedding and become four straight lines, the residual streams; positions are "
+        "added. In the block, which stands L times, attention reads all four lines through a norm "
+        "and adds to the line; then the MLP reads its own line through a norm and adds to it. On "
+        "top a norm and the output matrix give logits. Right: an encoder of the same kind, whose "
+        "final norm hands keys and values to the cross-attention of a decoder, which has three "
+        "sublayers at its line: attention to the past, cross-attention, MLP."
+    )
+    caption = (
+        "The thick line is the residual stream of one token, straight from the embedding to the "
+        "last norm. A sublayer reads it at a dot and adds to it at ⊕; the norms sit on the "
+        "branches. B sequences, T positions, d_model features."
+    )
+    panels = (("decoder-only (GPT)", _decoder_only()), ("encoder-decoder", _encoder_decoder()))
+    drawn = "".join(f"<div><p>{name}</p>{svg}</div>" for name, svg in panels)
+    display(
+        HTML(
+            f'<figure class="lm-figure lm-plot"><style>{STYLE}{style}</style>'
+            '<p class="title">The stream runs straight; sublayers read from it and add to it</p>'
+            f'<div class="lm-pair" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+    )
