@@ -27,7 +27,7 @@ STYLE = (
     "color:var(--lm-ink,#1f2430);font-family:var(--lm-sans,system-ui,sans-serif);"
     "max-width:42.5rem;margin:1rem 0;padding:.5rem}"
     ".lm-plot svg{display:block;width:100%;height:auto}.lm-plot .narrow{display:none}"
-    ".lm-plot svg *{stroke-linejoin:round;stroke-linecap:butt}"
+    ".lm-plot text{white-space:pre}.lm-plot svg *{stroke-linejoin:round;stroke-linecap:butt}"
     ".lm-plot .title{font-weight:650;margin:0 0 .75rem}.lm-plot figcaption{font-size:.875rem;"
     "color:var(--lm-muted,#566070);text-align:left;margin:.5rem 0 0}"
     "@container(max-width:33rem){.lm-plot .wide{display:none}.lm-plot .narrow{display:block}}"
@@ -64,7 +64,9 @@ def drawings(fig: Figure) -> str:
     svg = _svg(fig, "wide")
     if width > NARROW:
         panels = _stack(fig)
-        fig.set_size_inches(NARROW, height * panels)
+        # A lone map keeps its shape; other panels keep their height.
+        keeps_shape = panels == 1 and any(ax.get_aspect() == 1 for ax in fig.axes)
+        fig.set_size_inches(NARROW, height * (NARROW / width if keeps_shape else panels))
         for ax in fig.axes:
             place_ends_again(ax, 12)
         svg += _svg(fig, "narrow")
