@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from conftest import NOTEBOOKS, ROOT, TOC, read_notebook
+from project import NOTEBOOKS, ROOT, TOC, read_notebook
 
 import course_lib
 

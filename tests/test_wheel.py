@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from project import ROOT
 
 MODULES_IMPORTED = """
 import importlib, pkgutil, sys
