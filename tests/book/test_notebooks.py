@@ -94,6 +94,15 @@ def test_chapter_has_the_book_s_form(path):
     assert 3 <= len(re.findall(r"^### Exercise \d+: .* \(\d+ points?\)$", text, re.M)) <= 6
 
 
+def test_the_next_chapter_is_the_next_one(path):
+    chapters = [page.removeprefix("notebooks/") for page in PAGES if page.startswith("notebooks/")]
+    place = chapters.index(path.stem)
+    summary = text_of(path).split("## Summary")[1].split("## References")[0]
+    said = re.findall(r"next chapter [^.]*?\[[^\]]*\]\((\w+)\.ipynb\)", summary)
+    wanted = chapters[place + 1 : place + 2]
+    assert said == wanted, f"the summary's end names the next chapter of _toc.yml: {wanted}"
+
+
 def test_time_and_memory_are_said_and_agree_with_the_book_s_table(path):
     said = TIME.search(text_of(path))
     assert said, "the top says: **Time and memory:** about N seconds and X GB on two CPU cores."
