@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book data quick test style slow notebooks weights serve clean
+.PHONY: help book data quick test style slow notebooks weights serve clean in-its-place
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -73,10 +73,16 @@ $(SITE): $(READY) $(SOURCES)
 		{ rm -rf _build/html _build/.doctrees; echo "make: the book was not built; the reason is above"; exit 1; }
 	@touch $@
 
-$(READY): requirements.txt pyproject.toml tools/setup_environment.py
+# An environment that was moved or copied runs the code of the folder that it was made in.
+PLACE := $(shell cd "$(ENVIRONMENT)" 2>/dev/null && pwd -P) for $(CURDIR)
+in-its-place:
+	@test ! -s "$(ENVIRONMENT)/.course-ready" || test "$$(cat "$(ENVIRONMENT)/.course-ready")" = "$(PLACE)" || { \
+		echo "make: the environment $(ENVIRONMENT) was set up as $$(cat "$(ENVIRONMENT)/.course-ready"), so it runs that folder's code; to set it up here: rm '$(ENVIRONMENT)/.course-ready' and make again (if it was copied or moved, remove it whole)"; exit 1; }
+
+$(READY): requirements.txt pyproject.toml tools/setup_environment.py | in-its-place
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and none was found; install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@"$(PYTHON)" tools/setup_environment.py "$(ENVIRONMENT)"
-	@touch "$@"
+	@echo "$$(cd "$(ENVIRONMENT)" && pwd -P) for $(CURDIR)" > "$(ENVIRONMENT)/.course-ready"
 
 $(COMPLETE): $(READY) requirements-tensorflow.txt
 	@"$(PYTHON)" tools/setup_environment.py --tensorflow "$(ENVIRONMENT)"

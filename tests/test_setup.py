@@ -98,6 +98,22 @@ def test_an_environment_s_path_may_hold_spaces(tmp_path, variable):
     assert done.stdout.endswith("python: -m course_lib.data fetch all\n")
 
 
+def test_an_environment_of_another_folder_is_noticed(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text('#!/bin/sh\necho "python: $@"\n')
+    (tmp_path / "bin" / "python").chmod(0o755)
+    stamp = tmp_path / ".course-ready"
+    stamp.write_text(f"{tmp_path.resolve()} for {ROOT}\n")
+    done = make("data", VIRTUAL_ENV=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    for other in (f"{tmp_path.resolve()} for /another/clone", f"/moved/from for {ROOT}"):
+        stamp.write_text(f"{other}\n")
+        done = make("data", VIRTUAL_ENV=str(tmp_path))
+        assert done.returncode != 0
+        assert f"was set up as {other}, so it runs that folder's code" in done.stdout
+        assert "and make again" in done.stdout
+
+
 def test_a_busy_port_is_told_in_one_line():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
