@@ -3,16 +3,20 @@
 Taught in 'Text Generation'.
 """
 
+from course_lib.generation.beam import Hypothesis, beam_search
 from course_lib.generation.json_grammar import JSONChooser, JSONGrammar, State
 from course_lib.generation.sampling import (
     GREEDY,
     Choose,
-    Conditioned,
-    Hypothesis,
     Sampler,
-    Tokenizer,
     anew,
-    beam_search,
+    keep_top_k,
+    keep_top_p,
+    penalize_repetition,
+)
+from course_lib.generation.session import Conditioned, Session
+from course_lib.generation.writing import (
+    Tokenizer,
     generate,
     generate_batch,
     generate_tokens,
@@ -27,6 +31,7 @@ __all__ = [
     "JSONChooser",
     "JSONGrammar",
     "Sampler",
+    "Session",
     "State",
     "Tokenizer",
     "anew",
@@ -34,5 +39,8 @@ __all__ = [
     "generate",
     "generate_batch",
     "generate_tokens",
+    "keep_top_k",
+    "keep_top_p",
+    "penalize_repetition",
     "stream",
 ]

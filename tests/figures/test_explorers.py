@@ -12,7 +12,7 @@ import torch
 
 from course_lib import costs, evaluation, figures, widgets
 from course_lib.attention import scaled_dot_product_attention
-from course_lib.generation.sampling import Sampler
+from course_lib.generation import Sampler
 from course_lib.text.tokenizer import BPETokenizer
 
 TOKENS = ["the", "cat", "</script><b>"]

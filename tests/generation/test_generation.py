@@ -11,7 +11,7 @@ import transformers
 from torch import nn
 from transformers import generation as theirs
 
-from course_lib.generation.sampling import (
+from course_lib.generation import (
     GREEDY,
     Conditioned,
     Sampler,

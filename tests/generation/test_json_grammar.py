@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from course_lib import data
-from course_lib.generation.json_grammar import JSONChooser, JSONGrammar
-from course_lib.generation.sampling import (
+from course_lib.generation import (
     Sampler,
     generate,
     generate_batch,
     generate_tokens,
     stream,
 )
+from course_lib.generation.json_grammar import JSONChooser, JSONGrammar
 from course_lib.model import Speedrun, SpeedrunConfig
 from course_lib.pretrained import END_OF_TURN, GGUFFile
 from course_lib.pretrained.smollm2 import read_tokenizer

@@ -18,7 +18,7 @@ from test_tokenizer import EDGES, varied_strings
 from tokenizers import models, pre_tokenizers
 
 from course_lib import data, pretrained
-from course_lib.generation.sampling import generate_tokens
+from course_lib.generation import generate_tokens
 from course_lib.model import GPT, GPTConfig
 from course_lib.model.quantized import KERNELS
 from course_lib.pretrained import GGUFFile, SentenceEncoder, encode_chat, from_transformers
