@@ -7,10 +7,11 @@ that is met: first what depends on the top of its stack alone, as in Dong et al.
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from copy import copy
 from functools import lru_cache
 from types import UnionType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ _SPACE, _DIGITS = b" \t\n\r", b"0123456789"
 _NUMBER = ((b"-", "natural tail"), (b"0", "tail"), (b"123456789", "digits tail"))
 
 
-def _rules(*rows: tuple[bytes | range, str]) -> Rules:
+def _rules(*rows: tuple[Iterable[int], str]) -> Rules:
     """Return rules from rows of bytes and the goals that each of them leads to, the next first."""
     return {byte: tuple(reversed(goals.split())) for places, goals in rows for byte in places}
 
@@ -81,7 +82,8 @@ _JSON = {
 }
 _BELOW = "below"  # stands for all goals under the one that is looked at
 _MAY_BE_EMPTY = {"end", "digits", "tail", "power"}
-_SIMPLE = {
+# A schema that is one type: its goal, or the rows of its rules.
+_SIMPLE: dict[type, str | tuple[tuple[bytes, str], ...]] = {
     object: "value",
     str: "key",
     float: _NUMBER,
@@ -115,9 +117,10 @@ class JSONGrammar:
     def read(self, state: State, data: bytes) -> State | None:
         """Return the state after these bytes, or None if no text goes on like this."""
         for byte in data:
-            state = self.step(state, byte)
-            if state is None:
+            new = self.step(state, byte)
+            if new is None:
                 return None
+            state = new
         return state
 
     def step(self, state: State, byte: int) -> State | None:
@@ -141,10 +144,12 @@ class JSONGrammar:
         state = self.read(self.start, text.encode(errors="surrogatepass"))
         return state is not None and self.complete(state)
 
-    def _goal(self, schema: object) -> str:
+    def _goal(self, schema: Any) -> str:
         """Return the goal that reads a value of the schema; its rules are made if need be."""
         name = f"value of {schema!r}"
-        kind = type(schema)
+        kind: Any = type(schema)
+        rules: Rules
+        # One type; else a dict, several types, a list, strings to choose from.
         if schema is None or (isinstance(schema, type) and schema in _SIMPLE):
             rows = _SIMPLE[type(None) if schema is None else schema]
             if isinstance(rows, str):
@@ -159,8 +164,8 @@ class JSONGrammar:
         elif kind is UnionType:
             rules = {}
             for option in schema.__args__:
-                new = self.rules[self._goal(option)].items()
-                new = {byte: goals for byte, goals in new if byte not in _SPACE}
+                of_option = self.rules[self._goal(option)].items()
+                new = {byte: goals for byte, goals in of_option if byte not in _SPACE}
                 expected = "types that begin with different signs"
                 expect(rules.keys().isdisjoint(new), "schema", expected, schema)
                 rules |= new
@@ -241,6 +246,7 @@ class JSONChooser:
     ) -> None:
         check_ids("end", [end], tokenizer.vocab_size)
         check_sizes(max_new_tokens=max_new_tokens)
+        # The grammar, and the tree of all tokens.
         self.grammar = JSONGrammar(schema)
         self.end, self.choose = end, choose
         self.max_new_tokens = max_new_tokens
@@ -252,6 +258,7 @@ class JSONChooser:
             for byte in data:
                 node = node.children.setdefault(byte, _Node())
             node.token = token
+        # Is there room for the shortest text?
         self._lengths = self._shortest_completions() | {_BELOW: 0.0}
         least = self._length(self.grammar.start)
         expect(
@@ -304,13 +311,15 @@ class JSONChooser:
             return self.grammar.start, self.max_new_tokens
         state, left = self._rows[row[:-1]]
         new = self.grammar.read(state, self._bytes.get(row[-1], b"\0"))
-        expected = "a valid text that stops at its end token"
-        expect(new is not None, "tokens", expected, f"token {row[-1]} behind it")
+        if new is None:
+            expected = "a valid text that stops at its end token"
+            raise ValueError(f"tokens: expected {expected}, got token {row[-1]} behind it")
         return new, left - 1
 
     def _shortest_completions(self) -> dict[str, float]:
         """Return the number of tokens that each goal takes at least, if each is a single byte."""
         lengths = {goal: 0.0 if goal in _MAY_BE_EMPTY else math.inf for goal in self.grammar.rules}
+        # Until no goal gets shorter by what is known of the others.
         changed = True
         while changed:
             changed = False
@@ -324,7 +333,7 @@ class JSONChooser:
                         lengths[goal], changed = length, True
         return lengths
 
-    def _length(self, state: State) -> float:
+    def _length(self, state: Iterable[str]) -> float:
         return sum(self._lengths[goal] for goal in state)
 
     def _lengths_after(self, state: State) -> Tensor:
