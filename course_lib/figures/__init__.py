@@ -4,8 +4,16 @@
 are pieces of a page that the reader's browser moves, where there is no kernel and no other machine.
 """
 
+from course_lib.figures.alignment import alignment_explorer
 from course_lib.figures.attention import attention_explorer
+from course_lib.figures.bleu import bleu_calculator
+from course_lib.figures.cost import cost_calculator
+from course_lib.figures.decoding import decoding_explorer
 from course_lib.figures.diagrams import transformers
+from course_lib.figures.frames import frames
+from course_lib.figures.merges import merges_explorer, show_token
+from course_lib.figures.roofline import roofline_explorer
+from course_lib.figures.samples import samples_explorer
 from course_lib.figures.style import (
     COLORS,
     PAIR,
@@ -16,18 +24,7 @@ from course_lib.figures.style import (
     use_course_style,
 )
 from course_lib.figures.svg import show
-from course_lib.widgets import (
-    alignment_explorer,
-    bleu_calculator,
-    cost_calculator,
-    decoding_explorer,
-    frames,
-    merges_explorer,
-    roofline_explorer,
-    samples_explorer,
-    show_token,
-    threshold_explorer,
-)
+from course_lib.figures.threshold import threshold_explorer
 
 __all__ = [
     "COLORS",

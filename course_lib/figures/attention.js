@@ -21,7 +21,7 @@ const draw = () => {
     data.tokens.map((_, j) => (j === most[0] && !tie ? "most" : "")),
   );
   const shares = most.map((j) => say(words.share, {percent: decimals(100 * weights[j], 0), token: data.tokens[j]}));
-  write(find(".lm-says"), say(words.says, {scale: decimals(scale, 2), token: data.tokens[asking], shares: shares.join(", ")}));
+  tell({scale: decimals(scale, 2), token: data.tokens[asking], shares: shares.join(", ")});
   drawArcs(weights);
 };
 

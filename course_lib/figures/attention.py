@@ -10,11 +10,6 @@ from course_lib.checks import expect
 from course_lib.figures import page
 
 
-def check_place(name: str, place: int, size: int) -> None:
-    """The place is one of 0 to ``size`` - 1."""
-    expect(place in range(size), name, f"a place from 0 to {size - 1}", place)
-
-
 def attention_explorer(
     tokens: Sequence[str], queries: Tensor, keys: Tensor, *, asking: int = 0
 ) -> HTML:
@@ -38,7 +33,7 @@ def attention_explorer(
     for name, x in {"queries": queries, "keys": keys}.items():
         expect(tuple(x.shape) == shape, name, f"shape {shape}", tuple(x.shape))
         expect(bool(torch.isfinite(x).all()), name, "finite numbers", "infinity or NaN")
-    check_place("asking", asking, len(tokens))
+    page.check_place("asking", asking, len(tokens))
     dots = torch.as_tensor(queries @ keys.T, dtype=torch.float64).round(decimals=4)  # (T, T)
     scale = shape[1] ** -0.5
     scores = dots[asking] * scale  # (T,)

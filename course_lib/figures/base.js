@@ -68,11 +68,11 @@ const slider = (label, {at, max, min = 0, step = 1, show, marks = []}, changed) 
   const output = make("output", box);
   const rail = marks.length ? make("div", box, "", "lm-marks") : null;
   const share = (x) => `${(100 * (x - min)) / (max - min)}%`;
-  const put = (x, text) => {
+  const put = (x, text, spoken) => {
     input.value = x;
     text ??= show(Number(input.value));
     output.textContent = text;
-    input.setAttribute("aria-valuetext", text);
+    input.setAttribute("aria-valuetext", spoken ?? text);
     input.style.setProperty("--at", share(input.value));
     marks.forEach(([mark], i) => rail.children[i].setAttribute("aria-pressed", Math.abs(mark - input.value) < 0.6 * step));
   };
@@ -89,10 +89,14 @@ const slider = (label, {at, max, min = 0, step = 1, show, marks = []}, changed) 
   put(at);
   return put;
 };
+// A slider whose places are values of a list.
+const steps = (label, values, at, show, changed) =>
+  slider(label, {at, max: values.length - 1, show: (i) => show(values[i])}, changed);
 const field = (label, tag, value, changed) => {
   const box = make("label", controls, "", "lm-field");
   make("span", box, label);
   const input = make(tag, box);
+  if (tag === "input") input.type = "text";
   input.value = value;
   input.spellcheck = false;
   input.addEventListener("input", () => changed(input.value));
@@ -123,6 +127,13 @@ const rows = (body, list, classes = []) => {
     });
   });
 };
+
+// The tokens of a list, each with whether it is marked; and the sentence that says what is seen.
+const tokens = (list) => {
+  find(".lm-tokens").replaceChildren();
+  for (const [token, marked] of list) make("li", find(".lm-tokens"), token, marked ? "on" : "");
+};
+const tell = (values, more = "") => write(find(".lm-says"), say(words.says, values) + more);
 
 // What is hidden where no script runs is shown; then the figure is drawn.
 const start = (draw) => {

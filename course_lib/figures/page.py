@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import regex as re
 from IPython.display import HTML
 
+from course_lib.checks import expect
+
 LANGUAGE = "en"
 Cell = str | Sequence[float]
 
@@ -96,6 +98,11 @@ def figure(
     if re.search(r"\$|\\[(\[]|\\begin", held):
         whole = f'<div class="mathjax_ignore tex2jax_ignore">{whole}</div>'
     return HTML(whole)
+
+
+def check_place(name: str, place: int, size: int) -> None:
+    """The place is one of 0 to ``size`` - 1."""
+    expect(place in range(size), name, f"a place from 0 to {size - 1}", place)
 
 
 def controls(first: str = "") -> str:
@@ -198,7 +205,7 @@ class Axis(NamedTuple):
 
 
 def axes(
-    x: Axis, y: Axis, ticks: Sequence[Mapping[float, str]], names: Sequence[str], *, label: str
+    x: Axis, y: Axis, ticks: tuple[Mapping[float, str], Mapping[float, str]], names: tuple[str, str]
 ) -> str:
     """Return a plot's frame: lines at y's ticks, a baseline, numbers, and the axes' names.
 
@@ -207,7 +214,6 @@ def axes(
         y: from below to above.
         ticks: of x and of y: value to what is written there.
         names: of x and of y.
-        label: what the plot shows, for those who don't see it.
     """
     parts = []
     for value, shown in ticks[1].items():
