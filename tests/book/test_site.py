@@ -179,23 +179,22 @@ def test_widgets_manager_is_loaded_only_where_a_widget_is(visit):
         assert ("embed-amd.js" in html) == has_widget(name), name
 
 
-def test_a_jupyter_slider_moves_its_figure_without_a_kernel(visit, browser):
-    """At least one page has one; the arrow key changes which frame is seen."""
-    with_widget = list(filter(has_widget, CHAPTERS))
-    assert with_widget
-    for name in with_widget:
+def test_a_slider_moves_its_chart_without_a_kernel(visit, browser):
+    """At least one page has one; the arrow keys change which drawing is seen."""
+    moved = 0
+    for name in CHAPTERS:
+        if "lm-frames" not in (SITE / f"{name}.html").read_text(encoding="utf-8"):
+            continue
         page = browser.new_page(viewport={"width": 390, "height": 900})
         page.goto((SITE / f"{name}.html").as_uri())
-        handle = page.locator(".widget-slider .noUi-handle, .jupyter-widgets [role=slider]").first
-        handle.wait_for(timeout=60_000)
-        seen = """() => [...document.querySelectorAll('.jupyter-widgets img')]
-            .filter(i => i.checkVisibility()).map(i => i.alt).join()"""
-        page.wait_for_function(f"() => ({seen})() !== ''", timeout=60_000)
-        first = page.evaluate(seen)
-        handle.focus()
-        page.keyboard.press("ArrowRight")
-        page.wait_for_function(f"first => ({seen})() !== first", arg=first, timeout=60_000)
+        figure = page.locator(".lm-frames").first
+        seen = figure.locator(".lm-frame[aria-hidden=false]")
+        first = seen.get_attribute("aria-label")
+        for key in ("Home", "End"):
+            figure.get_by_role("slider").press(key)
+            moved += seen.get_attribute("aria-label") != first
         page.close()
+    assert moved > 0
 
 
 def test_the_attention_explorer_s_bars_have_room_on_a_phone(visit, browser):

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 import torch
-from conftest import ROOT
+from project import ROOT
 from test_explorers import MARKED
 
 from course_lib import figures
@@ -32,7 +32,7 @@ def own_lines(kind: str) -> Counter[str]:
 def test_what_two_figures_need_stands_in_the_kit(kind):
     # One line of state, one of a call: no way to say them shorter.
     short = {"const draw = () => {", "start(draw);", "const now = {...data.first};", "rows("}
-    short |= {'find("tbody"),', "tell({", "@media (max-width: 480px) {"}
+    short |= {"draw();", 'find("tbody"),', "tell({", "@media (max-width: 480px) {"}
     short |= {"@media (forced-colors: active) {"}
     twice = {line for line, n in own_lines(kind).items() if n > 1} - short
     assert {line for line in twice if not line.startswith("choice(words.gpu, ")} == set()
