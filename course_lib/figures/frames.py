@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from IPython.display import HTML
+from IPython.display import display
 from matplotlib.figure import Figure
 
 from course_lib.checks import check_one_of, expect
@@ -19,8 +19,8 @@ def frames(
     label: str,
     describe: Callable[[T], str],
     start: T | None = None,
-) -> HTML:
-    """Return a figure that shows the chart that belongs to a slider's value.
+) -> None:
+    """Show the chart that belongs to a slider's value.
 
     All charts are drawn at once and the browser picks one, so that it moves without a kernel, too.
 
@@ -47,10 +47,11 @@ def frames(
         f'aria-label="{page.text(describe(value))}">{svg.drawings(draw(value))}</div>'
         for i, value in enumerate(values)
     )
-    return page.figure(
+    whole = page.figure(
         "frames",
         {"label": label, "values": list(map(str, values)), "first": first},
         f'<div class="lm-plot"><style>{svg.STYLE}</style>{pictures}</div>',
         label=label,
         value=start,
     )
+    display(whole)

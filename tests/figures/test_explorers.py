@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 
 import matplotlib.pyplot as plt
 import pytest
@@ -41,10 +42,15 @@ def seen_frame(page):
     return frames.get_attribute("aria-label")
 
 
-def test_frames_show_a_described_drawing_for_each_value_and_move_without_a_kernel(browser):
-    html = figures.frames(
+def test_frames_show_a_described_drawing_for_each_value_and_move_without_a_kernel(
+    browser, monkeypatch
+):
+    found = []
+    monkeypatch.setattr(sys.modules["course_lib.figures.frames"], "display", found.append)
+    figures.frames(
         draw, [1, 2, 3], label="Size", describe=lambda value: f"A line to <{value}>", start=2
-    ).data
+    )
+    (html,) = (shown.data for shown in found)
     assert plt.get_fignums() == [], "figures are closed"
     assert "http" not in html
     for script, page in both_ways(browser, html):
