@@ -46,6 +46,12 @@ def tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
     return tag in cell.metadata.get("tags", [])
 
 
+def prompt_of(cell: nbformat.NotebookNode, tag: str) -> str:
+    """Return what a folded cell offers to show."""
+    imports = cell.source.startswith(("import ", "from "))
+    return "Show the imports" if imports else PROMPTS[tag]
+
+
 def prepare(notebook: nbformat.NotebookNode) -> None:
     """Write what is the same in every notebook: kernel, install cell, folded solutions."""
     first = notebook.cells[0]
@@ -68,10 +74,10 @@ def prepare(notebook: nbformat.NotebookNode) -> None:
         if tagged(cell, "solution"):  # folded in Colab and in JupyterLab
             cell.metadata["cellView"] = "form"
             cell.metadata["jupyter"] = {"source_hidden": True}
-        for tag, prompt in PROMPTS.items():
+        for tag in PROMPTS:
             if tagged(cell, tag) and not tagged(cell, "solution"):
                 cell.metadata["mystnb"] = {
-                    "code_prompt_show": prompt,
+                    "code_prompt_show": prompt_of(cell, tag),
                     "code_prompt_hide": "Hide it",
                 }
 

@@ -11,7 +11,15 @@ import pytest
 from project import CONFIG, NOTEBOOKS, PAGES, ROOT, read_notebook
 
 sys.path.insert(0, str(ROOT / "tools"))
-from notebooks import KERNEL, PROMPTS, canonical_text, execute, install_source, merge_streams
+from notebooks import (
+    KERNEL,
+    PROMPTS,
+    canonical_text,
+    execute,
+    install_source,
+    merge_streams,
+    prompt_of,
+)
 
 TAGS = {
     "install",
@@ -146,11 +154,17 @@ def test_every_chart_says_what_it_shows_and_is_small(path):
 
 def test_folded_cells_say_what_is_folded(path):
     for cell in code_cells(path):
-        for tag, prompt in PROMPTS.items():
-            tags = cell.metadata.get("tags", [])
-            if tag in tags and "solution" not in tags:
+        tags = cell.metadata.get("tags", [])
+        for tag in set(PROMPTS) & set(tags):
+            if "solution" not in tags:
                 said = cell.metadata.get("mystnb", {}).get("code_prompt_show")
-                assert said == prompt, f"cell {cell.id}: `make notebooks` writes its prompt"
+                expected = prompt_of(cell, tag)
+                assert said == expected, f"cell {cell.id}: `make notebooks` writes its prompt"
+
+
+def test_imports_are_folded(path):
+    imports = code_cells(path)[1]
+    assert "hide-input" in imports.metadata.get("tags", []), "tag the import cell hide-input"
 
 
 def test_outputs_hold_no_address_and_no_path_of_a_machine(path):
