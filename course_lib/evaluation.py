@@ -65,11 +65,13 @@ def token_losses(
     n_losses = len(tokens) - 1
     if n_losses < 1:
         return torch.empty(0, dtype=torch.float64)
+    # A document that is shorter than the context is one window.
     width = min(context, n_losses)
     # Windows by where they end; the last one ends with the document.
     ends = [*range(width, n_losses, stride), n_losses]
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     losses = torch.empty(n_losses, dtype=torch.float64)
+    # Of each window only what no earlier one has reached is kept.
     done = 0
     model.eval()
     for first in range(0, len(ends), batch_size):
@@ -170,6 +172,7 @@ def bleu_counts(hypothesis: str, references: str | Sequence[str]) -> np.ndarray:
     words = tuple(tokenize_13a(hypothesis))
     wanted = [tuple(tokenize_13a(reference)) for reference in _references(references)]
     closest = min((abs(len(words) - len(w)), len(w)) for w in wanted)[1]
+    # An n-gram counts at most as often as a reference has it.
     matches, totals = [], []
     for n in range(1, _NGRAM_ORDERS + 1):
         found = _ngrams(words, n)
@@ -197,6 +200,7 @@ def bleu_from_counts(counts: np.ndarray) -> float:
     matches, totals = rest[:_NGRAM_ORDERS], rest[_NGRAM_ORDERS:]
     if not any(matches) or not all(totals):
         return 0.0
+    # The precisions, those of zero smoothed; then the penalty for what is too short.
     log_precisions, half = 0.0, 1.0
     for match, total in zip(matches, totals, strict=True):
         if match == 0:
@@ -229,6 +233,7 @@ def chrf_counts(hypothesis: str, references: str | Sequence[str]) -> np.ndarray:
     Raises:
         ValueError: if there is no reference.
     """
+    # The reference that gives the best score is the one that counts.
     text = "".join(hypothesis.split())
     best, best_score = np.zeros((_CHARACTER_ORDERS, 3), int), -1.0
     for reference in _references(references):
@@ -371,6 +376,7 @@ def reliability(
     shares = bool(((confidences >= 0) & (confidences <= 1)).all())
     expect(shares, "confidences", "0 to 1", f"{confidences.min()} to {confidences.max()}")
     expect(bool(np.isin(correct, (0, 1)).all()), "correct", "true or false, 1 or 0", correct)
+    # Each prediction's bin, then the means of each bin.
     borders = np.linspace(0, 1, n_bins + 1)[1:-1]
     bins = np.searchsorted(borders, confidences)
     counts = np.bincount(bins, minlength=n_bins)
@@ -429,6 +435,7 @@ def bootstrap_interval(
     sizes = {len(array) if array.ndim else 0 for array in arrays}
     same = len(sizes) == 1 and 0 not in sizes
     expect(same, "data", "the same number of rows, not 0", sorted(sizes))
+    # Rows are drawn by number, the same in all arrays.
     (n,) = sizes
     chance = np.random.default_rng(seed)
     draws = (chance.integers(n, size=n) for _ in range(resamples))
