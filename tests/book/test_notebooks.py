@@ -44,6 +44,13 @@ def code_cells(path) -> list[nbformat.NotebookNode]:
     return [cell for cell in read_notebook(path).cells if cell.cell_type == "code"]
 
 
+def where(path, cell) -> str:
+    """Name a notebook's cell as a message does: its number, id and first line."""
+    number = [other.id for other in read_notebook(path).cells].index(cell.id) + 1
+    first = cell.source.strip().split("\n")[0][:50]
+    return f"{path.name}, cell {number} (id {cell.id}, {first!r})"
+
+
 def text_of(path) -> str:
     return "\n\n".join(c.source for c in read_notebook(path).cells if c.cell_type == "markdown")
 
@@ -61,23 +68,34 @@ def test_file_is_in_canonical_form(path):
 
 def test_every_code_cell_was_run_in_order_and_none_failed(path):
     cells = code_cells(path)
-    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for number, cell in enumerate(cells, 1):
+        got = cell.execution_count
+        assert got == number, (
+            f"{where(path, cell)}: expected execution count {number}, got {got}; "
+            f"tools/notebooks.py {path.name} runs the notebook in order"
+        )
     for cell in cells:
         for output in cell.outputs:
-            assert output.output_type != "error", cell.source
-            assert output.get("name") != "stderr", f"a warning is shown: {output.get('text')}"
+            place = where(path, cell)
+            assert output.output_type != "error", f"{place} failed; mend it and run it again"
+            warning = output.get("name") == "stderr"
+            assert not warning, f"{place} shows a warning: mend its cause: {output.get('text')}"
 
 
 def test_metadata_holds_only_what_the_project_uses(path):
     for cell in read_notebook(path).cells:
         tags = cell.metadata.get("tags", [])
-        assert set(tags) <= TAGS
+        place, unknown = where(path, cell), sorted(set(tags) - TAGS)
+        assert not unknown, f"{place}: expected tags among {sorted(TAGS)}, got {unknown}"
         allowed = {"tags", "mystnb", "exercise"} | (set(FOLDING) if "solution" in tags else set())
-        assert set(cell.metadata) <= allowed, cell.metadata
+        other = sorted(set(cell.metadata) - allowed)
+        assert not other, f"{place}: metadata {other} is not used here; remove it"
         if "solution" in tags:
-            assert cell.source.startswith("# @title Solution\n")
-            assert {key: cell.metadata.get(key) for key in FOLDING} == FOLDING
-            assert "hide-cell" in tags
+            titled = cell.source.startswith("# @title Solution\n")
+            assert titled, f"{place}: a solution's first line is '# @title Solution'"
+            folded = {key: cell.metadata.get(key) for key in FOLDING} == FOLDING
+            assert folded, f"{place}: a solution is folded in Colab, too; `make notebooks` does it"
+            assert "hide-cell" in tags, f"{place}: a solution is tagged hide-cell, too"
 
 
 def test_first_cell_installs_from_the_repository(path):
@@ -93,13 +111,22 @@ def test_chapter_is_in_the_table_of_contents(path):
 
 def test_chapter_has_the_book_s_form(path):
     text = text_of(path)
-    assert text.startswith("# ")
-    assert len(re.findall(r"^# ", text, re.M)) == 1
-    assert "After this chapter you can:\n" in text
-    assert "> **Predict.**" in text
-    sections = re.findall(r"^## (.*)", text, re.M)
-    assert sections[-3:] == ["Exercises", "Summary", "References"]
-    assert 3 <= len(re.findall(r"^### Exercise \d+: .* \(\d+ points?\)$", text, re.M)) <= 6
+    name = path.name
+    assert text.startswith("# "), f"{name}: the first text cell begins with '# ' and the title"
+    titles = re.findall(r"^# .*", text, re.M)
+    assert len(titles) == 1, f"{name}: expected one heading with a single #, got {titles}"
+    said = "After this chapter you can:\n"
+    assert said in text, f"{name}: the title cell lists abilities after a line {said.strip()!r}"
+    assert "> **Predict.**" in text, f"{name}: ask for at least one guess: '> **Predict.** ...'"
+    last = re.findall(r"^## (.*)", text, re.M)[-3:]
+    ends = ["Exercises", "Summary", "References"]
+    assert last == ends, f"{name}: expected {ends} as the last sections, got {last}"
+    form = r"^### Exercise \d+: .* \(\d+ points?\)$"
+    exercises = len(re.findall(form, text, re.M))
+    assert 3 <= exercises <= 6, (
+        f"{name}: expected 3 to 6 exercises, got {exercises} headings of the form "
+        "'### Exercise 1: Title (2 points)'"
+    )
 
 
 def test_the_next_chapter_is_the_next_one(path):
@@ -115,26 +142,40 @@ def test_time_and_memory_are_said_and_agree_with_the_book_s_table(path):
     said = TIME.search(text_of(path))
     assert said, "the top says: **Time and memory:** about N seconds and X GB on two CPU cores."
     table = (ROOT / "book" / "how_to_use.md").read_text(encoding="utf-8")
-    row = next(line for line in table.splitlines() if f"({'../notebooks/' + path.name})" in line)
-    assert [cell.strip() for cell in row.split("|")[2:4]] == list(said.groups())
+    rows = [line for line in table.splitlines() if f"(../notebooks/{path.name})" in line]
+    assert len(rows) == 1, f"{path.name}: expected one row in book/how_to_use.md, got {len(rows)}"
+    row = [cell.strip() for cell in rows[0].split("|")[2:4]]
+    top = list(said.groups())
+    assert row == top, f"{path.name}: its top says {top}, its row in book/how_to_use.md {row}"
 
 
 def test_code_cells_are_short(path):
     cells = [cell.source.splitlines() for cell in code_cells(path)]
-    assert len(cells[1]) <= 40, "the import cell"
-    assert max(len(cell) for cell in cells if cell is not cells[1]) <= 25
+    for number, (cell, lines) in enumerate(zip(code_cells(path), cells, strict=True)):
+        limit = 40 if number == 1 else 25  # names that are imported stand one a line
+        assert len(lines) <= limit, (
+            f"{where(path, cell)}: expected at most {limit} lines, got {len(lines)}; split the cell"
+        )
     folded = ["hide-input" in cell.metadata.get("tags", []) for cell in code_cells(path)]
     read = [[] if fold else lines for fold, lines in zip(folded, cells, strict=True)]
-    assert statistics.median(sum(bool(line.strip()) for line in lines) for lines in read) <= 6
+    median = statistics.median(sum(bool(line.strip()) for line in lines) for lines in read)
+    assert median <= 6, (
+        f"{path.name}: expected a median of at most 6 lines in a code cell, got {median}; "
+        "split cells where an output can stand between"
+    )
 
 
 def test_every_picture_has_a_description(path):
     for cell in code_cells(path):
         pictures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
-        assert len(pictures) <= 1, "one description can't serve two pictures; split the cell"
+        place = where(path, cell)
+        assert len(pictures) <= 1, f"{place}: expected one picture; split the cell"
         if pictures:
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-            assert len(alt) >= 40, f"say what is to be seen: {cell.source[:60]}"
+            assert len(alt) >= 40, (
+                f"{place}: expected at least 40 letters that say what is to be seen, got {alt!r}; "
+                "they stand in the cell's metadata as mystnb.image.alt"
+            )
 
 
 def test_every_chart_says_what_it_shows_and_is_small(path):
@@ -170,8 +211,8 @@ def test_imports_are_folded(path):
 def test_outputs_hold_no_address_and_no_path_of_a_machine(path):
     for cell in code_cells(path):
         shown = json.dumps(list(cell.outputs))
-        assert not re.search(r" at 0x[0-9a-f]{6,}", shown), cell.source
-        assert not re.search(r"/(home|root|Users|tmp)/", shown), cell.source
+        found = re.search(r" at 0x[0-9a-f]{6,}|/(home|root|Users|tmp)/[^\s\"]*", shown)
+        assert not found, f"{where(path, cell)} prints {found}, which is of one machine only"
 
 
 def test_exercise_cells_agree_on_points_with_the_heading(path):
@@ -183,14 +224,21 @@ def test_exercise_cells_agree_on_points_with_the_heading(path):
             heading = int(found[1])
         if "exercise" in cell.metadata:
             exercise = cell.metadata.exercise
-            assert exercise.points == heading, exercise
-            assert points.setdefault(exercise.name, heading) == heading
+            assert exercise.points == heading, (
+                f"{where(path, cell)}: its metadata says {exercise.points} points, "
+                f"the heading above it {heading}"
+            )
+            kept = points.setdefault(exercise.name, heading)
+            assert kept == heading, (
+                f"{where(path, cell)}: exercise {exercise.name!r} is of a heading with {kept} "
+                f"points, too; one heading has one exercise"
+            )
 
 
 def test_papers_cited_are_in_the_bibliography(path):
     bibliography = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
     for key in re.findall(r"\{cite:t\}`([^`]+)`", text_of(path)):
-        assert f"{{{key}," in bibliography
+        assert f"{{{key}," in bibliography, f"{path.name}: add {key} to book/references.bib"
 
 
 def printed(cell: nbformat.NotebookNode) -> list[str]:
