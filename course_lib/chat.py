@@ -62,7 +62,7 @@ def load_exchanges(shares: Sequence[float] = (0.8, 0.2)) -> tuple[list[Exchange]
         shares: of the parts, as in :func:`course_lib.text.split`.
     """
     topics = {
-        tuple(turn.strip() for turn in dialogue.turns[:2]): dialogue.topic
+        (dialogue.turns[0].strip(), dialogue.turns[1].strip()): dialogue.topic
         for dialogue in data.load_dialogues("english")
     }
     exchanges = [Exchange(*turns, topic) for turns, topic in sorted(topics.items())]
@@ -321,7 +321,7 @@ class ChatWidget:
         for name, action in {"Send": self.send, "Stop": chat.stop, "Clear": self.clear}.items():
             self.buttons[name].on_click(lambda _, action=action: action())
         # Enter sends this message; a change of the value comes also when the field is left.
-        self.input.on_msg(lambda _, content, __: content.get("event") == "submit" and self.send())
+        self.input.on_msg(self._enter)
         row = ipywidgets.HBox(list(self.buttons.values()))
         self.box = ipywidgets.VBox([self.log, self.status, self.input, row])
         self._show()
@@ -349,6 +349,10 @@ class ChatWidget:
         self.buttons["Stop"].disabled = False
         self._thread = threading.Thread(target=self._write, args=(pieces,), daemon=True)
         self._thread.start()
+
+    def _enter(self, _: object, content: Mapping[str, object], __: object) -> None:
+        if content.get("event") == "submit":
+            self.send()
 
     def clear(self) -> None:
         """Begin a new conversation."""

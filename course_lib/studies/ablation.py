@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,10 @@ def without(part: str, config: GPTConfig) -> GPT:
         ValueError: if there is no such part.
     """
     check_one_of("part", part, PARTS)
-    changes = {"heads": {"n_heads": 1}, "positions": {"positions": "none"}}
+    changes: dict[str, dict[str, Any]] = {
+        "heads": {"n_heads": 1},
+        "positions": {"positions": "none"},
+    }
     config = replace(config, **changes.get(part, {}))
     model = GPT(config)
     kinds = {"attention": NoAttention, "MLP": NoMLP, "residual stream": NoResidual}
@@ -85,7 +89,10 @@ def corpus() -> tuple[CharacterTokenizer, Tensor, Tensor]:
     """Return Shakespeare by character: tokenizer, 35 plays to train on, 50,000 tokens held out."""
     training, held_out = load_spoken_plays(HELD_OUT)
     tokenizer = CharacterTokenizer(training + held_out)
-    return tokenizer, *(torch.tensor(tokenizer.encode(t)) for t in (training, held_out[:50_000]))
+    train_tokens, test_tokens = (
+        torch.tensor(tokenizer.encode(part)) for part in (training, held_out[:50_000])
+    )
+    return tokenizer, train_tokens, test_tokens
 
 
 def run(
@@ -127,7 +134,8 @@ def run(
         eval_every=every,
         log_every=every,
     )
-    return model, [(row["step"], round(row["val_loss"], 4)) for row in result.history]
+    losses = {row["step"]: row["val_loss"] for row in result.history}
+    return model, [(step, round(loss, 4)) for step, loss in losses.items() if loss is not None]
 
 
 def longer_runs() -> dict[str, list[list[tuple[int, float]]]]:

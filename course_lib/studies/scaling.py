@@ -254,7 +254,8 @@ class PowerLaw:
             above = np.isfinite(numbers) & (numbers > 0)
             expect(above.all(), "sizes", "numbers above 0", size)
         terms = zip(self.scales, sizes, self.exponents, strict=True)
-        return self.floor + sum(a * np.asarray(x, float) ** -e for a, x, e in terms)
+        powers = [a * np.asarray(x, float) ** -e for a, x, e in terms]
+        return np.asarray(self.floor + sum(powers))
 
 
 def fit_power_law(losses: ArrayLike, *sizes: ArrayLike, floor: bool = True) -> PowerLaw:
@@ -298,7 +299,8 @@ def _least_squares(y: np.ndarray, x: np.ndarray, floor: bool) -> PowerLaw:
     middle = np.exp(np.log(x).mean(axis=1, keepdims=True))  # keeps powers near 1
     exponents = np.full((len(x), 2), (0.01, 3.0))
     for _ in range(12):
-        axes = [np.geomspace(*bounds, 25 if len(x) == 1 else 13) for bounds in exponents]
+        points = 25 if len(x) == 1 else 13
+        axes = [np.geomspace(low, high, points) for low, high in exponents]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(x))  # (G, k)
         powers = (x / middle) ** -grid[..., None]  # (G, k, n)
         means = powers.mean(axis=-1), y.mean()

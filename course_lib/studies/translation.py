@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import load_model
@@ -19,6 +20,7 @@ from course_lib.checks import check_one_of, check_sizes, expect
 from course_lib.data import CORPORA, Pair, load_messages
 from course_lib.generation import Conditioned, beam_search
 from course_lib.model import SpeedrunTransformer, Transformer, TransformerConfig
+from course_lib.model.transformer import CrossBlock
 from course_lib.text import BPETokenizer
 from course_lib.training import IGNORE, Batches, by_length, epochs, pad, pad_with_mask
 
@@ -53,7 +55,8 @@ def protect(message: str, values: Sequence[str] = ()) -> tuple[str, list[str]]:
     Returns:
         The text with slots, and what they stand for.
     """
-    values, slots = list(values), {}
+    values = list(values)
+    slots: dict[str, int] = {}
     for i, value in enumerate(values):
         slots.setdefault(value, i)
 
@@ -221,8 +224,8 @@ def translation_batches(
         check_one_of("pairs", language, LANGUAGES)
         start = tokenizer.special_tokens[LANGUAGES[language]]
         for pair in its_pairs:
-            source, values = protect(pair.source)
-            source = encode(tokenizer, source)[:MAX_TOKENS]
+            protected, values = protect(pair.source)
+            source = encode(tokenizer, protected)[:MAX_TOKENS]
             target = encode(tokenizer, protect(pair.target, values)[0])[:MAX_TOKENS]
             rows.append(([*source, end], [start, *target], [*target, end]))
     expect(len(rows) > 0, "pairs", "at least one", "none")
@@ -357,10 +360,11 @@ def cross_attention(
     for name, size in {"message": len(source) - 1, "translation": len(target)}.items():
         expect(size <= MAX_TOKENS, name, f"at most {MAX_TOKENS} tokens", size)
     memory = model.encode(torch.tensor([source], device=device))
+    blocks = cast(list[CrossBlock], list(model.decoder.blocks))
     asked: list[Tensor] = []  # what each layer's cross-attention reads
     hooks = [
         block.cross_norm.register_forward_hook(lambda _, __, output: asked.append(output))
-        for block in model.decoder.blocks
+        for block in blocks
     ]
     try:
         model.decode(torch.tensor([[start, *target]], device=device), memory)
@@ -369,7 +373,7 @@ def cross_attention(
             hook.remove()
     weights = [
         block.cross_attention(x, keys_values=pair, return_weights=True)[1][0]
-        for block, x, pair in zip(model.decoder.blocks, asked, memory.keys_values, strict=True)
+        for block, x, pair in zip(blocks, asked, memory.keys_values, strict=True)
     ]
-    tokens = [[tokenizer.decode([i]) for i in ids] for ids in (source, [*target, end])]
-    return *tokens, torch.stack(weights)  # (L, H, T, S)
+    read, written = ([tokenizer.decode([i]) for i in ids] for ids in (source, [*target, end]))
+    return read, written, torch.stack(weights)  # (L, H, T, S)

@@ -6,22 +6,25 @@ Taught in 'Preprocessing'.
 import hashlib
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from course_lib.checks import check_shares, check_sizes, expect
-from course_lib.text.cleaning import WORD, Documents
+from course_lib.text.cleaning import WORD
 from course_lib.text.copies import near_groups
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def split(
-    documents: Mapping[Hashable, str],
+    documents: Mapping[Key, str],
     shares: Sequence[float] = (0.8, 0.1, 0.1),
     *,
     threshold: float = 0.8,
     sentence_words: int = 8,
     seed: int = 0,
-) -> tuple[Documents, ...]:
+) -> tuple[dict[Key, str], ...]:
     """Divide documents into parts, such as training, validation and test, without a leak.
 
     Copies, near copies, and documents with a long sentence in common go to the same part. Which
@@ -67,7 +70,7 @@ def split(
         for group, digest in least.items()
     }
     part_of = {text: part_of_group[group] for text, group in zip(texts, firsts, strict=True)}
-    parts: tuple[Documents, ...] = tuple({} for _ in shares)
+    parts: tuple[dict[Key, str], ...] = tuple({} for _ in shares)
     for key, text in documents.items():
         parts[part_of[text]][key] = text
     return parts
