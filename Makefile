@@ -58,7 +58,7 @@ notebooks: $(COMPLETE)  ## run every notebook again, in place; print time and me
 	$(RUN) tools/notebooks.py
 
 weights: $(READY)  ## train the committed models again (hours); print each one's figures
-	set -e; for script in tools/train_*.py; do $(RUN) $$script; done
+	set -e; for script in tools/train_*.py; do $(RUN) $$script; done; $(RUN) -m course_lib.studies.ladder --again
 
 serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000 (PORT=... overrides)
 	@$(RUN) tools/serve.py --port $(PORT) _build/html

@@ -13,6 +13,7 @@ from course_lib.figures.diagrams import transformers
 from course_lib.figures.frames import frames
 from course_lib.figures.merges import merges_explorer, show_token
 from course_lib.figures.roofline import roofline_explorer
+from course_lib.figures.rungs import ladder, ladder_html
 from course_lib.figures.samples import samples_explorer
 from course_lib.figures.style import (
     COLORS,
@@ -39,6 +40,8 @@ __all__ = [
     "frames",
     "heat",
     "label_ends",
+    "ladder",
+    "ladder_html",
     "merges_explorer",
     "roofline_explorer",
     "samples_explorer",
