@@ -1,4 +1,4 @@
-"""The ladder: one text, one measure, and a model of it from each chapter that builds one.
+"""The ladder: one text, one measure, and models of the kinds that the chapters build.
 
 Every model has read what is spoken in 35 plays, and is measured in bits per byte on the same three
 others. A sample is what it writes after a line break, with the same seed. The home page shows the
@@ -32,7 +32,6 @@ from course_lib.training import corpus_loss, random_windows, recipe_optimizers
 
 FILE = Path(__file__).with_name("runs") / "ladder.json"
 BEGUN = Path("_build") / "studies" / "ladder"  # what a run that was stopped had made
-CONTEXT_OF_PIECES = 128  # as that model was trained
 STEPS, CHARACTERS, CONTEXT, SEED = 1000, 2048, 64, 0  # characters of a step
 TABLE_RATE, TABLE_PAIRS = 100.0, 4096
 WRITTEN = 160  # characters of a sample
@@ -88,9 +87,9 @@ def _of_table(shares: Tensor) -> tuple[float, str]:
     return _bits(surprise.item(), text.n_bytes), text.tokenizer.decode(written[1:])
 
 
-def _of_gpt(model: GPT, tokenizer: Tokenizer, ids: Tensor, context: int) -> tuple[float, str]:
+def _of_gpt(model: GPT, tokenizer: Tokenizer, ids: Tensor) -> tuple[float, str]:
     """Measure and let write a model with attention."""
-    nats = corpus_loss(model, ids, context) * (len(ids) - 1)
+    nats = corpus_loss(model, ids, model.config.context) * (len(ids) - 1)
     sample = generate(model, tokenizer, "\n", Sampler(seed=SEED), max_new_tokens=WRITTEN)
     return _bits(nats, load_text().n_bytes), sample[:WRITTEN]
 
@@ -136,9 +135,9 @@ def counted(order: int = 6) -> tuple[float, str]:
     return _bits(nats, load_text().n_bytes), "".join(written[1:])
 
 
-def _trained(model: GPT, recipe: str, context: int, steps: int) -> tuple[float, str]:
+def _trained(model: GPT, recipe: str, steps: int) -> tuple[float, str]:
     """Train a model on windows of the plays, then measure it and let it write."""
-    text = load_text()
+    text, context = load_text(), model.config.context
     optimizers, schedule = recipe_optimizers(model, recipe, steps)
     training.train(
         model,
@@ -149,21 +148,21 @@ def _trained(model: GPT, recipe: str, context: int, steps: int) -> tuple[float, 
         precision="float32",
         seed=SEED,
     )
-    return _of_gpt(model, text.tokenizer, text.held_out, context)
+    return _of_gpt(model, text.tokenizer, text.held_out)
 
 
 def attention_alone(steps: int = STEPS) -> tuple[float, str]:
     """Train one layer of attention without an MLP."""
     torch.manual_seed(SEED)
     config = GPTConfig.gpt2(load_text().tokenizer.vocab_size, context=CONTEXT, n_layers=1)
-    return _trained(without("MLP", config), "gpt2", CONTEXT, steps)
+    return _trained(without("MLP", config), "gpt2", steps)
 
 
 def transformer(steps: int = STEPS) -> tuple[float, str]:
     """Train four blocks of GPT-2's recipe."""
     torch.manual_seed(SEED)
     config = GPTConfig.gpt2(load_text().tokenizer.vocab_size, context=CONTEXT, n_layers=4)
-    return _trained(GPT(config), "gpt2", CONTEXT, steps)
+    return _trained(GPT(config), "gpt2", steps)
 
 
 def trained_well(steps: int = STEPS) -> tuple[float, str]:
@@ -171,14 +170,14 @@ def trained_well(steps: int = STEPS) -> tuple[float, str]:
     torch.manual_seed(SEED)
     size = load_text().tokenizer.vocab_size
     config = SpeedrunConfig(size, context=2 * CONTEXT, n_layers=4)
-    return _trained(Speedrun(config), "speedrun", 2 * CONTEXT, steps)
+    return _trained(Speedrun(config), "speedrun", steps)
 
 
 def pieces() -> tuple[float, str]:
     """Load the model of pieces of words that 'Text generation' uses."""
     model, tokenizer = plays.load_trained()
     ids = torch.tensor(tokenizer.encode(load_spoken_plays(HELD_OUT)[1]))
-    return _of_gpt(model, tokenizer, ids, CONTEXT_OF_PIECES)
+    return _of_gpt(model, tokenizer, ids)
 
 
 MAKERS: dict[str, tuple[str, Callable[[], tuple[float, str]]]] = {
