@@ -15,6 +15,7 @@ import pytest
 from project import skip_except_in_ci
 
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+TESTS = Path(__file__).parent
 MAC_BROWSER = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
 
@@ -42,8 +43,9 @@ def pytest_itemcollected(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item, nextitem):
-    """Only tests marked ``network`` see what was fetched."""
-    if item.get_closest_marker("network"):
+    """Only tests marked ``network``, and the cells of notebooks, see what was fetched."""
+    # pytest asks every conftest here, also for what was collected outside its folder
+    if item.get_closest_marker("network") or not item.path.is_relative_to(TESTS):
         return (yield)
     with offline():
         return (yield)

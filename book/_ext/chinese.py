@@ -13,6 +13,7 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _FULL_WIDTH = "\u3000-\u303f\uff00-\uff65"  # punctuation, which alone is no Chinese
 _PIECES = re.compile(
     r"<(script|style|textarea|select|title)\b.*?</\1\s*>|<!--.*?-->"  # holds no text to mark
+    r'|<span lang="zh">[^<]*</span>'  # marked by who wrote it
     r"|<(?:\"[^\"]*\"|'[^']*'|[^'\">])*>"  # a tag with its attributes
     rf"|(?P<run>[{_HAN}](?:[{_HAN}{_FULL_WIDTH} ]*[{_HAN}{_FULL_WIDTH}])?)",
     re.DOTALL,

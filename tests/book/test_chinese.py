@@ -37,6 +37,7 @@ def test_a_run_of_chinese_is_marked_and_no_more(page, marked):
         '<script type="application/json">{"a": "</p>文件"}</script>',
         "<style>p::before { content: '文'; }</style>",
         "<textarea>删除</textarea>",
+        '<b><span lang="zh">删除</span></b>',
         "<!-- 删除 -->",
         "3 < 5 and no Chinese at all, “quoted”。",
     ],

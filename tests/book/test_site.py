@@ -30,14 +30,14 @@ IMAGES = """() => [...document.querySelectorAll('article img')].map(
     i => ({src: i.src.slice(0, 120), alt: i.alt, loaded: i.complete && i.naturalWidth > 0}))"""
 # docutils gives a bibliography's entries a role that this rule doesn't know.
 WITHIN = {"exclude": [[".citation-list"]]}
-WIDGETS_ARE_THERE = """() => document.querySelector('.jupyter-widgets img')
+WIDGETS_ARE_THERE = """() => document.querySelector('.jupyter-widgets button')
     || !document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]')"""
 UNMARKED_CHINESE = """() => {
     const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
         const {data, parentElement} = walker.currentNode;
         if (/\\p{Script=Han}/u.test(data)
-            && !parentElement.closest('[lang=zh], script, style, textarea, select'))
+            && !parentElement.closest('[lang=zh], script, noscript, style, textarea, select'))
             found.push(data.trim().slice(0, 60));
     }
     return found;
