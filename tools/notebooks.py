@@ -25,7 +25,11 @@ from nbclient.exceptions import CellExecutionError
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 # What the book writes on a folded part of a cell.
-PROMPTS = {"hide-input": "Show the code of the figure", "hide-cell": "Show the answer"}
+PROMPTS = {
+    "hide-input": "Show the code of the figure",
+    "hide-cell": "Show what happens",
+    "hide-output": "Show what happens",
+}
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
@@ -48,12 +52,14 @@ def tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
 
 def prompt_of(cell: nbformat.NotebookNode, tag: str) -> str:
     """Return what a folded cell offers to show."""
+    if tagged(cell, "test"):
+        return "Show the test"
     imports = cell.source.startswith(("import ", "from "))
     return "Show the imports" if imports else PROMPTS[tag]
 
 
 def prepare(notebook: nbformat.NotebookNode) -> None:
-    """Write what is the same in every notebook: kernel, install cell, folded solutions."""
+    """Write what every notebook has: kernel, install cell, folded tests and solutions."""
     first = notebook.cells[0]
     if first.cell_type != "code" or not tagged(first, "install"):
         raise SystemExit("expected a first code cell tagged 'install'; add one and run again")
@@ -71,7 +77,7 @@ def prepare(notebook: nbformat.NotebookNode) -> None:
             "lines_to_next_cell",
         ):
             cell.metadata.pop(noise, None)
-        if tagged(cell, "solution"):  # folded in Colab and in JupyterLab
+        if tagged(cell, "solution") or tagged(cell, "test"):  # in Colab and in JupyterLab, too
             cell.metadata["cellView"] = "form"
             cell.metadata["jupyter"] = {"source_hidden": True}
         for tag in PROMPTS:

@@ -117,3 +117,16 @@ def test_a_dark_page_is_printed_light_with_wrapped_code_and_folded_solutions_lef
         "code": "pre-wrap",
         "solution": "none",
     }
+
+
+def test_a_choice_opens_what_happens_below_it_and_nothing_else(open_page):
+    page = open_page(HOME.parent.parent / "notebooks" / "training.html")
+    page.locator("details.choice.right summary").first.click()
+    page.wait_for_function("() => document.querySelector('details.hide[open]')")
+    opened = page.evaluate("() => [...document.querySelectorAll('details.hide')].map(d => d.open)")
+    after = page.evaluate("""() => {
+        const choice = document.querySelector('details.choice.right');
+        const folds = [...document.querySelectorAll('details.hide')];
+        return folds.findIndex(fold => choice.compareDocumentPosition(fold) & 4);
+    }""")
+    assert [i for i, is_open in enumerate(opened) if is_open] == [after]

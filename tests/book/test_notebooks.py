@@ -26,6 +26,7 @@ TAGS = {
     "remove-cell",
     "hide-cell",
     "hide-input",
+    "hide-output",
     "nbval-ignore-output",
     "exercise",
     "solution",
@@ -35,6 +36,11 @@ TAGS = {
 TIME = re.compile(
     r"\*\*Time and memory:\*\* about (\d+ (?:seconds|minutes?)) and ([\d.]+ GB) on two CPU cores\."
 )
+# Of an exercise: the first line of what is folded, and the tag that folds it in the book.
+FOLDS = {
+    "solution": ("# @title Solution\n", "hide-cell"),
+    "test": ("# @title Test\n", "hide-input"),
+}
 FOLDING = {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -87,15 +93,17 @@ def test_metadata_holds_only_what_the_project_uses(path):
         tags = cell.metadata.get("tags", [])
         place, unknown = where(path, cell), sorted(set(tags) - TAGS)
         assert not unknown, f"{place}: expected tags among {sorted(TAGS)}, got {unknown}"
-        allowed = {"tags", "mystnb", "exercise"} | (set(FOLDING) if "solution" in tags else set())
+        folding = FOLDS.get(next(iter(FOLDS.keys() & set(tags)), None))
+        allowed = {"tags", "mystnb", "exercise"} | (set(FOLDING) if folding else set())
         other = sorted(set(cell.metadata) - allowed)
         assert not other, f"{place}: metadata {other} is not used here; remove it"
-        if "solution" in tags:
-            titled = cell.source.startswith("# @title Solution\n")
-            assert titled, f"{place}: a solution's first line is '# @title Solution'"
+        if folding:
+            title, tag = folding
+            titled = cell.source.startswith(title)
+            assert titled, f"{place}: its first line is expected to be {title.strip()!r}"
             folded = {key: cell.metadata.get(key) for key in FOLDING} == FOLDING
-            assert folded, f"{place}: a solution is folded in Colab, too; `make notebooks` does it"
-            assert "hide-cell" in tags, f"{place}: a solution is tagged hide-cell, too"
+            assert folded, f"{place}: it is folded in Colab, too; `make notebooks` does it"
+            assert tag in tags, f"{place}: it is tagged {tag}, too"
 
 
 def test_first_cell_installs_from_the_repository(path):
@@ -151,12 +159,17 @@ def test_time_and_memory_are_said_and_agree_with_the_book_s_table(path):
 
 def test_code_cells_are_short(path):
     cells = [cell.source.splitlines() for cell in code_cells(path)]
-    for number, (cell, lines) in enumerate(zip(code_cells(path), cells, strict=True)):
-        limit = 40 if number == 1 else 25  # names that are imported stand one a line
+    folded = [
+        bool({"hide-input", "hide-cell", "remove-cell"} & set(cell.metadata.get("tags", [])))
+        for cell in code_cells(path)
+    ]
+    for cell, lines, fold in zip(code_cells(path), cells, folded, strict=True):
+        if {"test", "hidden-test"} & set(cell.metadata.get("tags", [])):
+            continue  # one function each
+        limit = 40 if fold else 25
         assert len(lines) <= limit, (
             f"{where(path, cell)}: expected at most {limit} lines, got {len(lines)}; split the cell"
         )
-    folded = ["hide-input" in cell.metadata.get("tags", []) for cell in code_cells(path)]
     read = [[] if fold else lines for fold, lines in zip(folded, cells, strict=True)]
     median = statistics.median(sum(bool(line.strip()) for line in lines) for lines in read)
     assert median <= 6, (
@@ -201,6 +214,40 @@ def test_folded_cells_say_what_is_folded(path):
                 said = cell.metadata.get("mystnb", {}).get("code_prompt_show")
                 expected = prompt_of(cell, tag)
                 assert said == expected, f"cell {cell.id}: `make notebooks` writes its prompt"
+
+
+def test_what_answers_a_question_is_folded(path):
+    waiting = False
+    for cell in read_notebook(path).cells:
+        if cell.cell_type == "markdown":
+            waiting = waiting or "> **Predict.**" in cell.source
+        elif waiting and cell.outputs:
+            tags = set(cell.metadata.get("tags", []))
+            assert tags & {"hide-output", "hide-cell"}, (
+                f"{where(path, cell)}: the first output after a *Predict* gives its answer away; "
+                "tag the cell hide-output (hide-cell if it only draws)"
+            )
+            waiting = False
+
+
+CHOICE = re.compile(r'^> <details class="choice( right)?"><summary>(.+?)</summary>(.+)</details>$')
+
+
+def test_a_question_with_choices_says_of_each_why_it_tempts(path):
+    for cell in read_notebook(path).cells:
+        for quote in re.findall(r"(?:^>.*\n?)+", cell.source, re.M):
+            lines = [line for line in quote.splitlines() if "<details" in line]
+            if not lines:
+                continue
+            where_it_is = f"{path.name}, cell {cell.id}"
+            choices = [CHOICE.match(line) for line in lines]
+            form = '> <details class="choice"><summary>Answer</summary>Why it tempts.</details>'
+            assert all(choices), f"{where_it_is}: a choice is one line of the form {form!r}"
+            assert 3 <= len(choices) <= 4, f"{where_it_is}: expected 3 or 4 choices"
+            right = [bool(choice[1]) for choice in choices]
+            assert sum(right) == 1, f'{where_it_is}: expected one choice with class "choice right"'
+            short = [choice[2] for choice in choices if len(choice[3].split()) < 4]
+            assert not short, f"{where_it_is}: say in a sentence what speaks for or against {short}"
 
 
 def test_imports_are_folded(path):
