@@ -5,6 +5,7 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures`` an
     background                  costs
     numbers_that_learn          data
     language_models             text, data
+    language_models_at_work     text, data
     preprocessing               text, data
     self_attention_mathematics  attention
     self_attention_class        attention

@@ -1,6 +1,6 @@
 """Text before a model sees it: cleaning, near copies and splits, tokenizers, n-gram models.
 
-Taught in 'Preprocessing' and 'Language Models'.
+Taught in 'Language models', 'Language models at work' and 'Preprocessing'.
 """
 
 from course_lib.text.cleaning import (
@@ -30,7 +30,7 @@ from course_lib.text.ngram import (
     sentences,
     vocabulary,
 )
-from course_lib.text.noisy_channel import Edit, HomophoneChooser, SpellingCorrector, fit
+from course_lib.text.noisy_channel import Edit, HomophoneChooser, SpellingCorrector, edits, fit
 from course_lib.text.splits import sentence_keys, split
 from course_lib.text.tokenizer import PATTERN, BPETokenizer, CharacterTokenizer
 
@@ -52,6 +52,7 @@ __all__ = [
     "drop_copies",
     "drop_repeated_lines",
     "each",
+    "edits",
     "fit",
     "keep",
     "looks_english",

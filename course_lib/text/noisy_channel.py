@@ -1,9 +1,9 @@
 """What a language model is good for: telling which sentence was meant.
 
-Taught in 'Language models'. What arrives, a misspelled word or a sound, is thought of as a message
-that was garbled on its way (Shannon 1948). The best guess weighs how likely something is to be said
-against how likely it is to arrive like this: P(meant | typed) is proportional to
-P(typed | meant) · P(meant). The spelling corrector follows Kernighan, Church and Gale (1990).
+Taught in 'Language models at work'. What arrives, a misspelled word or a sound, is thought of as a
+message that was garbled on its way (Shannon 1948). The best guess weighs how likely something is to
+be said against how likely it is to arrive like this: P(meant | typed) is proportional to P(typed |
+meant) · P(meant). The spelling corrector follows Kernighan, Church and Gale (1990).
 """
 
 import math

@@ -100,32 +100,3 @@ def continuation__fractions(corpus):
             left = word
     share = Fraction(1, sum(len(lefts) for lefts in before.values()))
     return {word: len(lefts) * share for word, lefts in before.items()}
-
-
-def best_weight__loop_over_words(p, q, rounds):
-    weight = 0.5
-    for _ in range(rounds):
-        shares = []
-        for one, other in zip(p.tolist(), q.tolist(), strict=True):
-            mixed = weight * one + (1 - weight) * other
-            if one or other:
-                shares.append(weight * one / mixed)
-        weight = sum(shares) / len(shares)
-    return weight
-
-
-def best_weight__mean_of_those_that_are_numbers(p, q, rounds):
-    lam = 0.5
-    for _ in range(rounds):
-        with np.errstate(invalid="ignore"):
-            lam = np.nanmean(lam * p / (lam * p + (1 - lam) * q))
-    return lam
-
-
-def best_weight__odds(p, q, rounds):
-    kept = p + q > 0
-    p, q = torch.tensor(p[kept]), torch.tensor(q[kept])
-    weight = torch.tensor(0.5, dtype=torch.float64)
-    for _ in range(rounds):
-        weight = (1 / (1 + (1 - weight) * q / (weight * p))).mean()
-    return weight.item()
