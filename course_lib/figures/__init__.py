@@ -15,6 +15,16 @@ from course_lib.figures.merges import merges_explorer, show_token
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
 from course_lib.figures.samples import samples_explorer
+from course_lib.figures.sketches import (
+    Said,
+    conversation,
+    key_value_cache,
+    lora,
+    pipeline,
+    two_tasks,
+    weight_layouts,
+    writing_loop,
+)
 from course_lib.figures.style import (
     COLORS,
     PAIR,
@@ -31,23 +41,31 @@ __all__ = [
     "COLORS",
     "PAIR",
     "SERIES",
+    "Said",
     "alignment_explorer",
     "attention_explorer",
     "attention_map",
     "bleu_calculator",
+    "conversation",
     "cost_calculator",
     "decoding_explorer",
     "frames",
     "heat",
+    "key_value_cache",
     "label_ends",
     "ladder",
     "ladder_html",
+    "lora",
     "merges_explorer",
+    "pipeline",
     "roofline_explorer",
     "samples_explorer",
     "show",
     "show_token",
     "threshold_explorer",
     "transformers",
+    "two_tasks",
     "use_course_style",
+    "weight_layouts",
+    "writing_loop",
 ]
