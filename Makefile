@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book data quick test style slow notebooks weights serve clean in-its-place
+.PHONY: help book chapter check data quick test style slow notebooks weights serve clean in-its-place
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -36,6 +36,12 @@ book: $(SITE)  ## build the book and print where it is
 	@echo "The book: file://$(CURDIR)/$(SITE)"
 	@echo "To run its chapters without a network, too: make data (fetches their texts and models)"
 
+chapter: $(READY)  ## begin a chapter: make chapter NAME=... TITLE="..." (PART="...", AFTER=...)
+	@$(RUN) tools/chapter.py "$$NAME" "$$TITLE" $(if $(PART),--part "$$PART") $(if $(AFTER),--after "$$AFTER")
+
+check: $(READY)  ## check one chapter, from its format to its page: make check CHAPTER=...
+	@$(RUN) tools/check.py "$$CHAPTER"
+
 data: $(READY)  ## fetch all texts and models that the chapters use (350 MB), to work offline
 	$(RUN) -m course_lib.data fetch all
 
@@ -66,12 +72,8 @@ serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000 (POR
 clean:  ## remove what was built (not the environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 
-# After a failure nothing is kept: Sphinx would not repeat the warnings of pages that it has read.
 $(SITE): $(READY) $(SOURCES)
-	@$(RUN) book/_ext/offline.py
-	@"$(ENVIRONMENT)/bin/jupyter-book" build -n -W --keep-going -q . || \
-		{ rm -rf _build/html _build/.doctrees; echo "make: the book was not built; the reason is above"; exit 1; }
-	@touch $@
+	@$(RUN) tools/build_book.py
 
 # An environment that was moved or copied runs the code of the folder that it was made in.
 PLACE := $(shell cd "$(ENVIRONMENT)" 2>/dev/null && pwd -P) for $(CURDIR)

@@ -98,6 +98,19 @@ def test_an_environment_s_path_may_hold_spaces(tmp_path, variable):
     assert done.stdout.endswith("python: -m course_lib.data fetch all\n")
 
 
+def test_words_of_a_title_reach_the_tool_as_they_are(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text('#!/bin/sh\nprintf "[%s]" "$@"\n')
+    (tmp_path / "bin" / "python").chmod(0o755)
+    (tmp_path / ".course-ready").touch()
+    words = {"NAME": "new_one", "TITLE": 'What\'s new: "one" & more', "PART": "The end"}
+    done = make("chapter", *(f"{k}={v}" for k, v in words.items()), VIRTUAL_ENV=str(tmp_path))
+    name, title, part = words.values()
+    assert done.stdout == f"[tools/chapter.py][{name}][{title}][--part][{part}]", done.stderr
+    done = make("check", "CHAPTER=new_one", VIRTUAL_ENV=str(tmp_path))
+    assert done.stdout == "[tools/check.py][new_one]", done.stderr
+
+
 def test_an_environment_of_another_folder_is_noticed(tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").write_text('#!/bin/sh\necho "python: $@"\n')

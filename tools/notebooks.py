@@ -9,6 +9,7 @@ nothing.
 import argparse
 import json
 import multiprocessing
+import os
 import re
 import resource
 import subprocess
@@ -20,7 +21,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -31,6 +32,14 @@ PROMPTS = {
     "hide-output": "Show what happens",
 }
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+# At a chapter's top; the table in book/how_to_use.md follows it.
+TIME = re.compile(
+    r"\*\*Time and memory:\*\* about (\d+ (?:seconds|minutes?)) and ([\d.]+ GB) on two CPU cores\."
+)
+
+
+class NotRun(Exception):
+    """A notebook didn't run to its end; the message names the cell and what happened."""
 
 
 def install_source() -> str:
@@ -48,6 +57,13 @@ def install_source() -> str:
 def tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
     """Say whether the cell carries the tag."""
     return tag in cell.metadata.get("tags", [])
+
+
+def where(name: str, notebook: nbformat.NotebookNode, cell: nbformat.NotebookNode) -> str:
+    """Name a notebook's cell as a message does: its number, id and first line."""
+    number = [other.id for other in notebook.cells].index(cell.id) + 1
+    first = cell.source.strip().split("\n")[0][:50]
+    return f"{name}, cell {number} (id {cell.id}, {first!r})"
 
 
 def prompt_of(cell: nbformat.NotebookNode, tag: str) -> str:
@@ -148,26 +164,78 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     ).execute()
 
 
-def run(path: Path, fresh: bool) -> tuple[float, float]:
-    """Run one notebook in place; return its seconds and its kernel's peak memory in GB."""
-    notebook = nbformat.read(path, as_version=4)
-    prepare(notebook)
-    start = time.perf_counter()
-    execute(notebook, path.parent)
-    seconds = time.perf_counter() - start
+def why_not_run(name: str, notebook: nbformat.NotebookNode, error: Exception) -> str:
+    """Say in a sentence which cell failed and how, and below it what Python says."""
+    if isinstance(error, DeadKernelError):
+        return f"{name}: its kernel died, as it does for want of memory"
+    if isinstance(error, CellTimeoutError):
+        return f"{name}: a cell took longer than 15 minutes; {error}"
+    failed = [
+        cell
+        for cell in notebook.cells
+        if any(output.output_type == "error" for output in cell.get("outputs", []))
+    ]
+    place = where(name, notebook, failed[0]) if failed else name
+    return f"{place} failed: {error.ename}: {error.evalue}\n{error}"
+
+
+def save(path: Path, notebook: nbformat.NotebookNode) -> None:
+    """Write a notebook in canonical form, if its file has another one."""
     notebook.metadata.language_info = {"file_extension": ".py", "name": "python"}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = merge_streams(cell.outputs)
-    if not fresh:
-        keep_unrepeatable(notebook, committed(path))
     nbformat.validate(notebook)
     text = canonical_text(notebook)
     if text != path.read_text(encoding="utf-8"):
         path.write_text(text, encoding="utf-8")
+
+
+def run(path: Path, fresh: bool, partly: bool = False) -> tuple[float, float]:
+    """Run one notebook in place; return its seconds and its kernel's peak memory in GB.
+
+    If a cell fails, the file stays as it was, or, with ``partly``, keeps the outputs up to there.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    prepare(notebook)
+    # the figures of a chapter are those of two cores
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+    start = time.perf_counter()
+    try:
+        execute(notebook, path.parent)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        if partly:
+            save(path, notebook)
+        raise NotRun(why_not_run(path.name, notebook, error)) from None
+    seconds = time.perf_counter() - start
+    if not fresh:
+        keep_unrepeatable(notebook, committed(path))
+    save(path, notebook)
     # The kernel is this process's only child; its peak is known once it has ended.
     unit = 1 if sys.platform == "darwin" else 1024
     return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e9
+
+
+def run_apart(path: Path, fresh: bool, partly: bool = False) -> tuple[float, float]:
+    """Do the same in a process of its own, so that one kernel's peak memory is not another's."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(run, path, fresh, partly).result()
+
+
+def written(seconds: float, gigabytes: float) -> tuple[str, str]:
+    """Return time and memory as a chapter says them: '60 seconds' and '1.2 GB'."""
+    step = 5 if seconds < 20 else 10
+    said = f"{max(5, round(seconds / step) * step)} seconds"
+    memory = f"{gigabytes:.1f}".removesuffix(".0")
+    return said if seconds < 95 else f"{round(seconds / 60)} minutes", f"{memory} GB"
+
+
+def with_time(text: str, figures: tuple[str, str]) -> str:
+    """Return a notebook's text with this time and memory at its top."""
+    said = "**Time and memory:** about {} and {} on two CPU cores."
+    return TIME.sub(said.format(*figures), text, count=1)
 
 
 def main() -> int:
@@ -184,15 +252,12 @@ def main() -> int:
         if path.suffix != ".ipynb" or not path.is_file():
             print(f"{path}: expected an existing .ipynb file")
             return 2
-        # A process each, so that one kernel's peak memory is not another's.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            try:
-                seconds, gigabytes = pool.submit(run, path, args.fresh).result()
-                print(f"{path}: {seconds:.0f} s, peak {gigabytes:.1f} GB")
-            except CellExecutionError as error:
-                failed += 1
-                print(f"{path}: a cell failed; the file is as it was\n{error}")
+        try:
+            seconds, gigabytes = run_apart(path, args.fresh)
+            print(f"{path}: {seconds:.0f} s, peak {gigabytes:.1f} GB")
+        except NotRun as error:
+            failed += 1
+            print(f"{error}\n{path} is as it was")
     return 1 if failed else 0
 
 

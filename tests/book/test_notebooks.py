@@ -14,12 +14,14 @@ sys.path.insert(0, str(ROOT / "tools"))
 from notebooks import (
     KERNEL,
     PROMPTS,
+    TIME,
     canonical_text,
     execute,
     install_source,
     merge_streams,
     prompt_of,
 )
+from notebooks import where as place_of
 
 TAGS = {
     "install",
@@ -33,9 +35,6 @@ TAGS = {
     "test",
     "hidden-test",
 }
-TIME = re.compile(
-    r"\*\*Time and memory:\*\* about (\d+ (?:seconds|minutes?)) and ([\d.]+ GB) on two CPU cores\."
-)
 # Of an exercise: the first line of what is folded, and the tag that folds it in the book.
 FOLDS = {
     "solution": ("# @title Solution\n", "hide-cell"),
@@ -51,10 +50,7 @@ def code_cells(path) -> list[nbformat.NotebookNode]:
 
 
 def where(path, cell) -> str:
-    """Name a notebook's cell as a message does: its number, id and first line."""
-    number = [other.id for other in read_notebook(path).cells].index(cell.id) + 1
-    first = cell.source.strip().split("\n")[0][:50]
-    return f"{path.name}, cell {number} (id {cell.id}, {first!r})"
+    return place_of(path.name, read_notebook(path), cell)
 
 
 def text_of(path) -> str:
