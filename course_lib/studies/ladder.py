@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_model, save_file
 from torch import Tensor
 
 from course_lib import training
@@ -31,6 +32,7 @@ from course_lib.text import CharacterTokenizer, KneserNey
 from course_lib.training import corpus_loss, random_windows, recipe_optimizers
 
 FILE = Path(__file__).with_name("runs") / "ladder.json"
+WEIGHTS = Path(__file__).with_name("weights") / "ladder.safetensors"
 BEGUN = Path("_build") / "studies" / "ladder"  # what a run that was stopped had made
 STEPS, CHARACTERS, CONTEXT, SEED = 1000, 2048, 64, 0  # characters of a step
 TABLE_RATE, TABLE_PAIRS = 100.0, 4096
@@ -165,12 +167,30 @@ def transformer(steps: int = STEPS) -> tuple[float, str]:
     return _trained(GPT(config), "gpt2", steps)
 
 
-def trained_well(steps: int = STEPS) -> tuple[float, str]:
-    """Train four blocks of the speedrun recipe on as many characters, in longer windows."""
-    torch.manual_seed(SEED)
+def _new_well() -> Speedrun:
     size = load_text().tokenizer.vocab_size
-    config = SpeedrunConfig(size, context=2 * CONTEXT, n_layers=4)
-    return _trained(Speedrun(config), "speedrun", steps)
+    return Speedrun(SpeedrunConfig(size, context=2 * CONTEXT, n_layers=4))
+
+
+def trained_well(steps: int = STEPS) -> tuple[float, str]:
+    """Train four blocks of the speedrun recipe on as many characters, in longer windows.
+
+    The model is kept, in 16 bits, for :func:`load_trained_well`.
+    """
+    torch.manual_seed(SEED)
+    model = _new_well()
+    bits_and_sample = _trained(model, "speedrun", steps)
+    half = {name: tensor.bfloat16() for name, tensor in model.state_dict().items()}
+    with written_whole(WEIGHTS) as part:
+        save_file(half, part)
+    return bits_and_sample
+
+
+def load_trained_well() -> tuple[Speedrun, CharacterTokenizer]:
+    """Return the model that 'Training' ends with, in evaluation mode, and its tokenizer."""
+    model = _new_well()
+    load_model(model, WEIGHTS)
+    return model.eval(), load_text().tokenizer
 
 
 def pieces() -> tuple[float, str]:

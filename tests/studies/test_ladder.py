@@ -1,4 +1,5 @@
 import pytest
+import torch
 from project import NOTEBOOKS
 
 from course_lib.studies import ladder
@@ -19,3 +20,12 @@ def test_rungs_that_are_quick_are_measured_again(name):
     bits, sample = ladder.MAKERS[name][1]()
     assert bits == pytest.approx(committed.bits, abs=2e-3)
     assert sample == committed.sample
+
+
+@pytest.mark.usefixtures("network")
+def test_the_trained_model_that_is_kept_is_as_good_as_its_rung():
+    committed = next(rung for rung in ladder.load_ladder() if rung.chapter == "training")
+    model, tokenizer = ladder.load_trained_well()
+    assert not model.training and next(model.parameters()).dtype is torch.float32
+    bits, _ = ladder._of_gpt(model, tokenizer, ladder.load_text().held_out)
+    assert bits == pytest.approx(committed.bits, abs=3e-3)
