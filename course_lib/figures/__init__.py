@@ -11,6 +11,7 @@ from course_lib.figures.cost import cost_calculator
 from course_lib.figures.decoding import decoding_explorer
 from course_lib.figures.diagrams import transformers
 from course_lib.figures.frames import frames
+from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.merges import merges_explorer, show_token
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
@@ -47,6 +48,7 @@ __all__ = [
     "attention_map",
     "bleu_calculator",
     "conversation",
+    "copies_and_shards",
     "cost_calculator",
     "decoding_explorer",
     "frames",
@@ -57,7 +59,9 @@ __all__ = [
     "ladder_html",
     "lora",
     "merges_explorer",
+    "muon",
     "pipeline",
+    "ring",
     "roofline_explorer",
     "samples_explorer",
     "show",
@@ -67,5 +71,6 @@ __all__ = [
     "two_tasks",
     "use_course_style",
     "weight_layouts",
+    "windows",
     "writing_loop",
 ]
