@@ -27,7 +27,7 @@ SITE := _build/html/book/home.html
 PORT := 8000
 # By name: an environment in this folder isn't the project's code.
 CHECKED := book benchmarks course_lib notebooks tests tools
-SOURCES := $(shell find book notebooks _config.yml _toc.yml -type f -not -path '*/.*' -not -path '*/__pycache__/*')
+SOURCES := $(shell find book course_lib notebooks _config.yml _toc.yml -type f -not -path '*/.*' -not -path '*/__pycache__/*')
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 18

@@ -18,7 +18,19 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
-    return nbformat.read(path, as_version=4)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        said = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise AssertionError(
+            f"{path.name}: no notebook that can be read ({said}); restore it: git checkout {path}"
+        ) from None
+    if any("id" not in cell for cell in notebook.cells):
+        raise AssertionError(
+            f"{path.name}: its cells have no ids; set nbformat_minor to 5, and run "
+            f"make check CHAPTER={path.stem}"
+        )
+    return notebook
 
 
 def skip_except_in_ci(message: str) -> None:

@@ -5,14 +5,17 @@ The order of the package is data here; ``course_lib/__init__.py`` says which cha
 
 import ast
 import re
-from collections.abc import Iterator
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from project import NOTEBOOKS, ROOT, TOC, read_notebook
+from project import NOTEBOOKS, ROOT
 
 import course_lib
+
+sys.path.insert(0, str(ROOT / "tools"))
+from usage import FILES, chapter_uses, chapters, imports, own, trees
 
 # A module or folder may import those that stand above it. Text stands above data: a corpus may use
 # a tool for texts, and no tool needs a corpus. Generation stands above training: a run shows what
@@ -23,40 +26,7 @@ ORDER = [
     *("interpret", "privacy", "posttraining", "studies", "chat"),
     *("widgets", "figures", "assignments"),
 ]
-PACKAGE = ROOT / "course_lib"
-DRAWN = {"assignments", "figures", "widgets"}  # nearly every chapter uses them
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-def imports(tree: ast.AST) -> Iterator[tuple[str, str, str]]:
-    """Yield for each import of the package the module, the name out of it, and what it is called.
-
-    ``from course_lib import data`` imports the module ``course_lib.data``, no name out of it.
-    """
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, "", alias.asname or alias.name
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: write the whole name of the module"
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                module, name = (whole, "") if whole in FILES else (node.module, alias.name)
-                yield module, name, alias.asname or alias.name
-
-
-def own(tree: ast.AST) -> list[tuple[str, str, str]]:
-    return [found for found in imports(tree) if found[0].split(".")[0] == "course_lib"]
-
-
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+TREES = trees()
 
 
 def rank(module: str) -> int:
@@ -120,31 +90,23 @@ def test_the_package_itself_imports_nothing():
 
 # The table of chapters in course_lib/__init__.py
 
-CHAPTERS = [
-    Path(chapter["file"]).name
-    for part in TOC["parts"]
-    for chapter in part["chapters"]
-    if chapter["file"].startswith("notebooks/")
-]
+CHAPTERS = [path.stem for path in chapters()]
 
 
 def used_by(path: Path) -> list[str]:
-    """Return the package's modules that a chapter imports, a study by its own name."""
-    used = set()
-    for cell in read_notebook(path).cells:
-        if cell.cell_type == "code" and "course_lib" in cell.source:
-            code = re.sub(r"^(\s*)[%!].*", r"\1pass", cell.source, flags=re.M)
-            for module, *_ in own(ast.parse(code)):
-                parts = module.split(".")[1:]
-                used.add(".".join(parts[: 2 if parts[:1] == ["studies"] else 1]))
-    return sorted(used - DRAWN - {""}, key=lambda name: (rank(f"course_lib.{name}"), name))
+    """Return the package's modules that a chapter imports, in the order of the package."""
+    return sorted(chapter_uses(path), key=lambda name: (rank(f"course_lib.{name}"), name))
 
 
 def test_the_table_says_which_chapter_uses_what():
     table = re.sub(r",\n +", ", ", course_lib.__doc__ or "")  # a long row goes on below
     rows = dict(re.findall(r"^    (\w+) +(\S.*)$", table, re.M))
     paths = {path.stem: path for path in NOTEBOOKS}
-    assert list(rows) == CHAPTERS, "course_lib/__init__.py: one row a chapter, in the book's order"
+    assert list(rows) == CHAPTERS, (
+        f"course_lib/__init__.py: one row a chapter, in the book's order; these differ: "
+        f"{sorted(set(rows) ^ set(CHAPTERS)) or 'the order'}"
+    )
     for chapter, row in rows.items():
+        assert chapter in paths, f"_toc.yml: notebooks/{chapter}.ipynb is not there; add it"
         used = ", ".join(used_by(paths[chapter])) or "(none)"
         assert row == used, f"course_lib/__init__.py: the row of {chapter} must say: {used}"

@@ -4,6 +4,7 @@ import re
 import subprocess
 from importlib.metadata import requires
 from importlib.util import find_spec
+from itertools import pairwise
 
 import pytest
 from packaging.requirements import Requirement
@@ -37,43 +38,93 @@ def test_the_repository_s_url_stands_in_one_place_only():
     """Notebooks carry it in the install cell, which the tool writes and another test holds."""
     url = CONFIG["repository"]["url"].removeprefix("https://")
     holders = {name for name, text in text_files().items() if url in text}
-    assert holders == {"_config.yml", *(f"notebooks/{path.name}" for path in NOTEBOOKS)}
+    wanted = {"_config.yml", *(f"notebooks/{path.name}" for path in NOTEBOOKS)}
+    assert holders == wanted, (
+        f"{sorted(holders - wanted)} must not hold the address {url}, {sorted(wanted - holders)} "
+        "must; `make notebooks` writes it from _config.yml"
+    )
     for path in NOTEBOOKS:
-        assert path.read_text(encoding="utf-8").count(url) == 1
+        times = path.read_text(encoding="utf-8").count(url)
+        assert times == 1, f"{path.name}: the address {url} stands there {times} times, not once"
 
 
-def test_every_chapter_is_on_the_home_page_s_map():
+def test_the_home_page_s_map_has_every_chapter_in_the_book_s_order():
     home = (ROOT / "book" / "home.md").read_text(encoding="utf-8")
-    for page in PAGES:
-        if page.startswith("notebooks/"):
-            assert f'<a href="../{page}.html">' in home, page
+    on_map = re.findall(r'<li><a href="\.\./(notebooks/\w+)\.html">', home)
+    chapters = [page for page in PAGES if page.startswith("notebooks/")]
+    assert on_map == chapters, (
+        f"book/home.md: its map has {sorted(set(on_map) ^ set(chapters)) or 'another order'} "
+        "other than _toc.yml; let them agree"
+    )
 
 
 def test_every_notebook_is_a_chapter():
-    assert {f"notebooks/{path.stem}" for path in NOTEBOOKS} <= set(PAGES)
+    missing = sorted({f"notebooks/{path.stem}" for path in NOTEBOOKS} - set(PAGES))
+    assert not missing, f"_toc.yml: add {missing}, or remove their files"
+
+
+def test_every_chapter_is_a_notebook():
+    missing = [page for page in PAGES if page.startswith("notebooks/")]
+    missing = [page for page in missing if not (ROOT / f"{page}.ipynb").is_file()]
+    assert not missing, f"_toc.yml: {missing} have no file; add it, or remove the line"
+
+
+def unsorted(names: list[str]) -> list[str]:
+    """Return the first two neighbors that stand in the wrong order."""
+    return next((list(pair) for pair in pairwise(names) if pair[0] > pair[1]), [])
+
+
+def glossary_faults(text: str) -> list[str]:
+    body = text.partition("## Glossary")[2]
+    known = re.findall(r"\b([A-Z]+) (?:stands )?for \[", body)
+    lines = [line for line in body.splitlines() if line.startswith("|")][2:]
+    rows = [[cell.strip() for cell in line.strip().split("|")[1:-1]] for line in lines]
+    faults = []
+    for row in rows:
+        place = f"book/glossary.md, row {row[0] if row else ''!r}"
+        if len(row) != 4:
+            faults.append(f"{place}: expected 4 columns, got {len(row)}; see the table's head")
+            continue
+        _, chinese, meaning, taught = row
+        if not re.search(r"[\u4e00-\u9fff]", chinese):
+            faults.append(f"{place}: write its Chinese name in the second column")
+        if len(meaning) <= 15:
+            faults.append(f"{place}: expected a meaning of more than 15 letters, got {meaning!r}")
+        if not taught or set(re.findall(r"\w+", taught)) - {*known}:
+            faults.append(f"{place}: taught in {taught!r}; expected one of {', '.join(known)}")
+    if wrong := unsorted([row[0].lower() for row in rows if row]):
+        faults.append(f"book/glossary.md: rows are sorted; {wrong[1]!r} stands before {wrong[0]!r}")
+    if len(rows) <= 30:
+        faults.append(f"book/glossary.md: expected a table of more than 30 rows, got {len(rows)}")
+    return faults
 
 
 def test_glossary_is_sorted_and_complete():
-    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8").split("## Glossary")[1]
-    rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
-    rows = rows[2:]
-    assert len(rows) > 30
-    terms = [row[0] for row in rows]
-    assert terms == sorted(terms, key=str.lower)
-    for term, chinese, meaning, taught in rows:
-        assert re.search(r"[\u4e00-\u9fff]", chinese), term
-        assert len(meaning) > 15, term
-        assert taught, term
+    faults = glossary_faults((ROOT / "book" / "glossary.md").read_text(encoding="utf-8"))
+    assert not faults, "; ".join(faults)
+
+
+def bibliography_faults(text: str) -> list[str]:
+    entries, faults, keys = re.split(r"^@", text, flags=re.M)[1:], [], []
+    for entry in entries:
+        head = entry.splitlines()[0]
+        found = re.match(r"\w+\{([^,\s]+),", entry)
+        if not found:
+            faults.append(f"book/references.bib: expected '@misc{{key,', got '@{head}'")
+            continue
+        keys.append(found[1])
+        if not re.search(r"\b(doi|url)\s*=", entry):
+            faults.append(f"book/references.bib: {found[1]}: add a doi or a url")
+    if wrong := unsorted(keys):
+        faults.append(f"book/references.bib: sorted by key, {wrong[1]} stands before {wrong[0]}")
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        faults.append(f"book/references.bib: {twice} stand there twice; keep one of each")
+    return faults
 
 
 def test_bibliography_is_sorted_and_every_entry_can_be_found():
-    text = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
-    entries = re.split(r"^@", text, flags=re.M)[1:]
-    keys = [re.match(r"\w+\{([^,]+),", entry)[1] for entry in entries]
-    assert keys == sorted(keys)
-    assert len(set(keys)) == len(keys)
-    for entry in entries:
-        assert re.search(r"\b(doi|url)\s*=", entry), entry.splitlines()[0]
+    faults = bibliography_faults((ROOT / "book" / "references.bib").read_text(encoding="utf-8"))
+    assert not faults, "; ".join(faults)
 
 
 REQUIREMENTS = ("requirements.txt", "requirements-tensorflow.txt")

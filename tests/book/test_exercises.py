@@ -26,15 +26,21 @@ def load(chapter: Path) -> tuple[str, dict[str, dict[str, str]], list[str]]:
     """
     try:
         code = [cell for cell in read_notebook(chapter).cells if cell.cell_type == "code"]
-    except ValueError as error:
-        return "", {}, [f"{chapter.name}: no notebook that can be read ({error}); restore it"]
+    except AssertionError as error:
+        return "", {}, [str(error)]
     exercises: dict[str, dict[str, str]] = defaultdict(dict)
     faults = [] if len(code) > 1 else [f"{chapter.name}: expected an install and an import cell"]
     for cell in code:
         if "exercise" in cell.metadata:
             parts = set(PARTS) & set(cell.metadata.get("tags", []))
             name = cell.metadata.exercise.get("name")
-            if name is None or len(parts) != 1:
+            twice = parts & exercises[name].keys() if name in exercises else set()
+            if twice:
+                faults.append(
+                    f"{chapter.name}, cell {cell.id}: exercise {name} has another cell tagged "
+                    f"{twice.pop()!r}; keep one, or give this exercise a name of its own"
+                )
+            elif name is None or len(parts) != 1:
                 faults.append(
                     f"{chapter.name}, cell {cell.id}: expected metadata exercise.name and one tag "
                     f"of {', '.join(PARTS)}; got {name!r} and {sorted(parts)}"
@@ -63,6 +69,7 @@ EXERCISES = [
 def answers(kind: str, chapter: str) -> dict[str, dict[str, object]]:
     """Return each exercise's answers of a kind, "wrong" or "right", by what is said of them."""
     path = FOLDER / f"{kind}_answers" / f"{chapter}.py"
+    assert path.is_file(), f"add tests/book/{kind}_answers/{chapter}.py, with EXERCISE__... in it"
     spec = importlib.util.spec_from_file_location(f"{kind}_{chapter}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -79,13 +86,22 @@ def run(chapter: str, name: str, *parts: str) -> tuple[dict, str]:
     imports, exercises = CHAPTERS[chapter]
     names: dict[str, object] = {}
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        for source in (imports, *(exercises[name][part] for part in parts)):
-            exec(compile(source, f"{chapter}:{name}", "exec"), names)
+        cells = {"import": imports} | {part: exercises[name][part] for part in parts}
+        for part, source in cells.items():
+            try:
+                exec(compile(source, f"{chapter}:{name}", "exec"), names)
+            except Exception as error:
+                raise AssertionError(
+                    f"{chapter}.ipynb, exercise {name}, its {part} cell: {type(error).__name__}: "
+                    f"{error} (it sees the import cell, the exercise's test and the answer)"
+                ) from error
     return names, printed.getvalue()
 
 
 def verdict(names: dict, test: str, answer: object) -> str:
     """Return what the chapter's ``check`` prints of an answer."""
+    assert "check" in names, "the import cell: add `from course_lib.assignments import check`"
+    assert test in names, f"expected a function {test} in the exercise's cells; name it so"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         names["check"](names[test], answer)
     return printed.getvalue().strip()
@@ -101,40 +117,59 @@ def test_exercise_cells_are_whole(chapter):
 class TestExercise:
     def test_stub_is_not_written_yet(self, chapter, name):
         _, printed = run(chapter, name, "test", "exercise")
-        assert printed.strip() == f"test_{name}: not written yet"
+        wanted, got = f"test_{name}: not written yet", printed.strip()
+        assert got == wanted, (
+            f"{chapter}.ipynb, exercise {name}: its empty answer prints {got!r}, not {wanted!r}; "
+            f"it raises NotImplementedError and ends with check(test_{name}, {name})"
+        )
 
     def test_solution_passes_both_tests(self, chapter, name):
         _, printed = run(chapter, name, "test", "solution", "hidden-test")
-        assert printed.split("\n")[:2] == [f"test_{name}: passed", f"hidden_test_{name}: passed"]
+        wanted = [f"test_{name}: passed", f"hidden_test_{name}: passed"]
+        got = printed.split("\n")[:2]
+        assert got == wanted, (
+            f"{chapter}.ipynb, exercise {name}: expected of the solution {wanted}, got {got}"
+        )
 
     def test_hidden_test_begins_with_the_visible_one_and_goes_on(self, chapter, name):
+        place = f"{chapter}.ipynb, exercise {name}, its hidden-test cell"
         cell = ast.parse(CHAPTERS[chapter][1][name]["hidden-test"])
-        hidden = next(part for part in cell.body if isinstance(part, ast.FunctionDef))
-        first, *others = hidden.body
-        (argument,) = hidden.args.args
-        assert ast.unparse(first) == f"test_{name}({argument.arg})", "call the visible test first"
-        assert others, "the hidden test needs inputs of its own"
+        functions = [part for part in cell.body if isinstance(part, ast.FunctionDef)]
+        assert functions, f"{place}: expected def hidden_test_{name}(answer), got no function"
+        first, *others = functions[0].body
+        arguments = [argument.arg for argument in functions[0].args.args]
+        assert len(arguments) == 1, f"{place}: expected one argument, the answer; got {arguments}"
+        call = f"test_{name}({arguments[0]})"
+        assert ast.unparse(first) == call, f"{place}: call the visible test first, as {call}"
+        assert others, f"{place}: it needs inputs of its own below {call}"
 
     def test_at_least_two_other_right_answers_pass_both_tests(self, chapter, name):
         names, _ = run(chapter, name, "test", "solution", "hidden-test")
-        right = answers("right", chapter)[name]
-        assert len(right) >= 2, f"add {name}__... to right_answers/{chapter}.py"
+        right, file = answers("right", chapter)[name], f"right_answers/{chapter}.py"
+        assert len(right) >= 2, f"{file}: expected 2 answers {name}__... or more, add one"
         for what, answer in right.items():
             for test in (f"test_{name}", f"hidden_test_{name}"):
-                assert verdict(names, test, answer) == f"{test}: passed", what
+                said = verdict(names, test, answer)
+                assert said == f"{test}: passed", f"{file}: {name}__{what} is right, but {said}"
 
     def test_at_least_three_wrong_answers_are_rejected_with_a_hint(self, chapter, name):
         names, _ = run(chapter, name, "test", "solution", "hidden-test")
-        wrong = answers("wrong", chapter)[name]
-        assert len(wrong) >= 3, f"add {name}__... to wrong_answers/{chapter}.py"
+        wrong, file = answers("wrong", chapter)[name], f"wrong_answers/{chapter}.py"
+        assert len(wrong) >= 3, f"{file}: expected 3 answers {name}__... or more, add one"
         for what, answer in wrong.items():
             for test in (f"test_{name}", f"hidden_test_{name}"):
                 said, start = verdict(names, test, answer), f"{test}: not yet. "
-                assert said.startswith(start), f"{what}: {said}"
-                assert len(said) > len(start) + 10, f"{what}: no hint"
+                place = f"{file}: {name}__{what}"
+                assert said.startswith(start), f"{place} is wrong, but {said}; test that"
+                hint = f"{place}: {said!r} has no hint; give the test's assert a message"
+                assert len(said) > len(start) + 10, hint
 
 
 @pytest.mark.parametrize("kind", ["wrong", "right"])
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_answers_belong_to_exercises(chapter, kind):
-    assert set(answers(kind, chapter)) == set(CHAPTERS[chapter][1])
+    strange = sorted(set(answers(kind, chapter)) - set(CHAPTERS[chapter][1]))
+    assert not strange, (
+        f"{kind}_answers/{chapter}.py: {strange} are no exercises of {chapter}.ipynb; "
+        "rename or remove them"
+    )

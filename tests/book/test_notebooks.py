@@ -59,13 +59,20 @@ def text_of(path) -> str:
 
 def test_file_is_in_canonical_form(path):
     notebook = read_notebook(path)
-    nbformat.validate(notebook)
-    written = path.read_text(encoding="utf-8")
-    assert written == canonical_text(notebook), "`make notebooks` writes it"
-    assert notebook.metadata.kernelspec == KERNEL
-    assert set(notebook.metadata) <= {"kernelspec", "language_info", "widgets"}
+    name, command = path.name, f"make check CHAPTER={path.stem}"
     ids = [cell.id for cell in notebook.cells]
-    assert len(set(ids)) == len(ids)
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    assert not twice, f"{name}: cells with one id: {twice}; give each its own"
+    try:
+        nbformat.validate(notebook)
+    except nbformat.ValidationError as error:
+        raise AssertionError(f"{name}: no valid notebook: {error.message[:200]}") from None
+    kernel = notebook.metadata.get("kernelspec")
+    assert kernel == KERNEL, f"{name}: expected kernel {KERNEL}, got {kernel}; {command} sets it"
+    other = sorted(set(notebook.metadata) - {"kernelspec", "language_info", "widgets"})
+    assert not other, f"{name}: metadata {other} is not used; {command} removes it"
+    same = path.read_text(encoding="utf-8") == canonical_text(notebook)
+    assert same, f"{name}: not in canonical form; {command} writes it"
 
 
 def test_every_code_cell_was_run_in_order_and_none_failed(path):
@@ -103,14 +110,19 @@ def test_metadata_holds_only_what_the_project_uses(path):
 
 
 def test_first_cell_installs_from_the_repository(path):
-    first = read_notebook(path).cells[0]
-    assert first.source == install_source()
-    assert CONFIG["repository"]["url"] in first.source
-    assert first.metadata.tags == ["install", "remove-cell"]
+    cells = read_notebook(path).cells
+    assert cells, f"{path.name}: it has no cells; `make chapter` makes one that has"
+    place = where(path, cells[0])
+    tags = cells[0].metadata.get("tags")
+    wanted = ["install", "remove-cell"]
+    assert tags == wanted, f"{place}: the first cell is code tagged {wanted}, got {tags}"
+    as_said = cells[0].source == install_source() and CONFIG["repository"]["url"] in cells[0].source
+    assert as_said, f"{place}: not _config.yml's address; make check CHAPTER={path.stem} sets it"
 
 
 def test_chapter_is_in_the_table_of_contents(path):
-    assert f"notebooks/{path.stem}" in PAGES
+    page = f"notebooks/{path.stem}"
+    assert page in PAGES, f"{path.name}: add a line to _toc.yml: '- file: {page}'"
 
 
 def test_chapter_has_the_book_s_form(path):
@@ -135,22 +147,34 @@ def test_chapter_has_the_book_s_form(path):
 
 def test_the_next_chapter_is_the_next_one(path):
     chapters = [page.removeprefix("notebooks/") for page in PAGES if page.startswith("notebooks/")]
+    assert path.stem in chapters, f"{path.name}: add it to _toc.yml"
     place = chapters.index(path.stem)
-    summary = text_of(path).split("## Summary")[1].split("## References")[0]
+    summary = text_of(path).partition("## Summary")[2].partition("## References")[0]
     said = re.findall(r"next chapter [^.]*?\[[^\]]*\]\((\w+)\.ipynb\)", summary)
     wanted = chapters[place + 1 : place + 2]
-    assert said == wanted, f"the summary's end names the next chapter of _toc.yml: {wanted}"
+    assert said == wanted, (
+        f"{path.name}: _toc.yml has {wanted} as the next chapter, the summary's end {said}; write "
+        "a last sentence of the form 'The next chapter ...: [Title](name.ipynb).'"
+        + ("" if wanted else " in the chapters before the last one only")
+    )
 
 
 def test_time_and_memory_are_said_and_agree_with_the_book_s_table(path):
     said = TIME.search(text_of(path))
-    assert said, "the top says: **Time and memory:** about N seconds and X GB on two CPU cores."
+    form = "**Time and memory:** about 10 seconds and 1 GB on two CPU cores."
+    assert said, f"{path.name}: its title cell has no sentence of the form {form!r}; write one"
     table = (ROOT / "book" / "how_to_use.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if f"(../notebooks/{path.name})" in line]
-    assert len(rows) == 1, f"{path.name}: expected one row in book/how_to_use.md, got {len(rows)}"
+    form = f"| [Title](../notebooks/{path.name}) | 10 seconds | 1 GB |"
+    assert len(rows) == 1, (
+        f"{path.name}: expected one row in book/how_to_use.md, got {len(rows)}; it reads {form!r}"
+    )
     row = [cell.strip() for cell in rows[0].split("|")[2:4]]
     top = list(said.groups())
-    assert row == top, f"{path.name}: its top says {top}, its row in book/how_to_use.md {row}"
+    assert row == top, (
+        f"{path.name}: its top says {top}, its row in book/how_to_use.md {row}; "
+        f"make check CHAPTER={path.stem} writes the row"
+    )
 
 
 def test_code_cells_are_short(path):
@@ -167,6 +191,7 @@ def test_code_cells_are_short(path):
             f"{where(path, cell)}: expected at most {limit} lines, got {len(lines)}; split the cell"
         )
     read = [[] if fold else lines for fold, lines in zip(folded, cells, strict=True)]
+    assert read, f"{path.name}: it has no code cell; a run comes before a claim"
     median = statistics.median(sum(bool(line.strip()) for line in lines) for lines in read)
     assert median <= 6, (
         f"{path.name}: expected a median of at most 6 lines in a code cell, got {median}; "
@@ -193,13 +218,21 @@ def test_every_chart_says_what_it_shows_and_is_small(path):
             page = output.get("data", {}).get("text/html", "")
             if 'class="lm-figure lm-plot"' not in page:
                 continue
-            where = f"cell {cell.id}"
-            alt = re.search(r'role="img" aria-label="([^"]*)"', page)[1]
-            assert len(alt) >= 40, f"{where}: `alt` says in a sentence what is to be seen"
+            place = where(path, cell)
+            alt = re.search(r'role="img" aria-label="([^"]*)"', page)
+            said = alt[1] if alt else ""
+            assert len(said) >= 40, (
+                f"{place}: expected `alt` of at least 40 letters, got {said!r}; say in a sentence "
+                "what is to be seen"
+            )
             for part, name in (("p", "title"), ("figcaption", "caption")):
-                text = re.search(rf"<{part}[^>]*>(.*?)</{part}>", page, re.S)[1]
-                assert len(text) >= 10, f"{where}: `{name}` is missing"
-            assert len(page) <= 60_000, f"{where}: rasterize what is dense, or draw fewer points"
+                text = re.search(rf"<{part}[^>]*>(.*?)</{part}>", page, re.S)
+                written = text[1] if text else ""
+                assert len(written) >= 10, f"{place}: `{name}` is missing in figures.show(...)"
+            assert len(page) <= 60_000, (
+                f"{place}: expected a chart of at most 60 kB, got {len(page) // 1000}; rasterize "
+                "what is dense, or draw fewer points"
+            )
 
 
 def test_folded_cells_say_what_is_folded(path):
@@ -209,7 +242,10 @@ def test_folded_cells_say_what_is_folded(path):
             if "solution" not in tags:
                 said = cell.metadata.get("mystnb", {}).get("code_prompt_show")
                 expected = prompt_of(cell, tag)
-                assert said == expected, f"cell {cell.id}: `make notebooks` writes its prompt"
+                assert said == expected, (
+                    f"{where(path, cell)}: expected the prompt {expected!r}, got {said!r}; "
+                    f"make check CHAPTER={path.stem} writes it"
+                )
 
 
 def test_what_answers_a_question_is_folded(path):
@@ -235,11 +271,12 @@ def test_a_question_with_choices_says_of_each_why_it_tempts(path):
             lines = [line for line in quote.splitlines() if "<details" in line]
             if not lines:
                 continue
-            where_it_is = f"{path.name}, cell {cell.id}"
+            where_it_is = where(path, cell)
             choices = [CHOICE.match(line) for line in lines]
             form = '> <details class="choice"><summary>Answer</summary>Why it tempts.</details>'
             assert all(choices), f"{where_it_is}: a choice is one line of the form {form!r}"
-            assert 3 <= len(choices) <= 4, f"{where_it_is}: expected 3 or 4 choices"
+            number = len(choices)
+            assert 3 <= number <= 4, f"{where_it_is}: expected 3 or 4 choices, got {number}"
             right = [bool(choice[1]) for choice in choices]
             assert sum(right) == 1, f'{where_it_is}: expected one choice with class "choice right"'
             short = [choice[2] for choice in choices if len(choice[3].split()) < 4]
@@ -247,15 +284,20 @@ def test_a_question_with_choices_says_of_each_why_it_tempts(path):
 
 
 def test_imports_are_folded(path):
-    imports = code_cells(path)[1]
-    assert "hide-input" in imports.metadata.get("tags", []), "tag the import cell hide-input"
+    cells = code_cells(path)
+    assert len(cells) > 1, f"{path.name}: expected a second code cell, with the imports; add one"
+    folded = "hide-input" in cells[1].metadata.get("tags", [])
+    assert folded, f"{where(path, cells[1])}: it is the import cell; tag it hide-input"
 
 
 def test_outputs_hold_no_address_and_no_path_of_a_machine(path):
     for cell in code_cells(path):
         shown = json.dumps(list(cell.outputs))
         found = re.search(r" at 0x[0-9a-f]{6,}|/(home|root|Users|tmp)/[^\s\"]*", shown)
-        assert not found, f"{where(path, cell)} prints {found}, which is of one machine only"
+        assert not found, (
+            f"{where(path, cell)} shows {found and found[0]!r}, which is of one machine only; "
+            "print a name instead"
+        )
 
 
 def test_exercise_cells_agree_on_points_with_the_heading(path):
@@ -266,14 +308,18 @@ def test_exercise_cells_agree_on_points_with_the_heading(path):
         if cell.cell_type == "markdown" and found:
             heading = int(found[1])
         if "exercise" in cell.metadata:
-            exercise = cell.metadata.exercise
-            assert exercise.points == heading, (
-                f"{where(path, cell)}: its metadata says {exercise.points} points, "
-                f"the heading above it {heading}"
+            name, said = (cell.metadata.exercise.get(key) for key in ("name", "points"))
+            assert heading is not None, (
+                f"{where(path, cell)}: no heading above it is of the form "
+                "'### Exercise 1: Title (2 points)'; write one"
             )
-            kept = points.setdefault(exercise.name, heading)
+            assert said == heading, (
+                f"{where(path, cell)}: its metadata exercise.points says {said} points, "
+                f"the heading above it {heading}; let them agree"
+            )
+            kept = points.setdefault(name, heading)
             assert kept == heading, (
-                f"{where(path, cell)}: exercise {exercise.name!r} is of a heading with {kept} "
+                f"{where(path, cell)}: exercise {name!r} is of a heading with {kept} "
                 f"points, too; one heading has one exercise"
             )
 
