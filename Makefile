@@ -63,8 +63,8 @@ slow: $(COMPLETE)  ## run every cell of every notebook twice (half an hour)
 notebooks: $(COMPLETE)  ## run every notebook again, in place; print time and memory
 	$(RUN) tools/notebooks.py
 
-weights: $(READY)  ## train the committed models again (hours); print each one's figures
-	set -e; for script in tools/train_*.py; do $(RUN) $$script; done; $(RUN) -m course_lib.studies.ladder --again
+weights: $(READY)  ## make the committed weights, cards and runs anew, where their code has changed (hours)
+	$(RUN) -m course_lib.studies
 
 serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000 (PORT=... overrides)
 	@$(RUN) tools/serve.py --port $(PORT) _build/html

@@ -10,13 +10,18 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures`` an
     self_attention_mathematics  attention
     self_attention_class        attention
     transformer                 data, attention, model, training, studies.ablation
-    training                    model, generation, training, studies.ablation
+    training                    model, generation, training, studies.ablation, studies.speedrun
     training_on_gpu             text, data, costs, model, training
-    scaling                     model, training, studies.scaling
+    scaling                     model, training, studies.power_law, studies.scaling
     evaluation                  text, data, evaluation, model, training, pretrained,
-                                studies.classification, studies.translation
-    machine_translation         text, data, evaluation, generation, training, studies.translation
-    dialogue                    data, evaluation, model, generation, training, pretrained, chat
+                                studies.messages,
+                                studies.reviews
+    machine_translation         text, data, evaluation, generation, training, studies.messages,
+                                studies.translation,
+                                studies.translation_llm,
+                                studies.translator
+    dialogue                    data, evaluation, model, generation, training, pretrained,
+                                studies.dialogue, chat
     text_generation             evaluation, generation, pretrained, studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained
 

@@ -1,156 +1,26 @@
-"""Conversations: rows to train an assistant on, and a chat with it.
+"""Conversations: a chat with SmolLM2, in Python, in a notebook, and in the terminal.
 
-Taught in 'Dialogue'. Training on answers alone is from Ouyang et al. (2022), 'Training language
-models to follow instructions with human feedback', section 3.1, the supervised step.
+Taught in 'Dialogue'; `course_lib.studies.dialogue` trains an assistant.
 """
 
 import argparse
 import contextlib
 import html
-import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import ipywidgets
-import torch
-import torch.nn.functional as F
 from IPython.display import display
-from torch import Tensor
 
-from course_lib import data, text
+from course_lib import data
 from course_lib.checks import check_sizes, expect
 from course_lib.generation import GREEDY, Choose, Sampler, stream
 from course_lib.model import GPT
 from course_lib.pretrained import SYSTEM_PROMPT, encode_chat, load_smollm2
 from course_lib.text import BPETokenizer
-from course_lib.training import IGNORE, Batches, by_length, epochs, pad
-
-WEIGHTS = Path(__file__).parent / "studies" / "weights" / "dialogue.safetensors"
-MAX_ANSWER = 40  # tokens; of the longer answers nearly all are programs
 
 Message = Mapping[str, str]  # with "role" and "content"
-
-
-# Training
-
-
-class Exchange(NamedTuple):
-    """What one says, what the other answers, and what they talk about."""
-
-    question: str
-    answer: str
-    topic: str
-
-    def messages(self) -> list[Message]:
-        """Return both as a chat's messages."""
-        return [
-            {"role": "user", "content": self.question},
-            {"role": "assistant", "content": self.answer},
-        ]
-
-
-def load_exchanges(shares: Sequence[float] = (0.8, 0.2)) -> tuple[list[Exchange], ...]:
-    """Return the first exchange of each English conversation, in parts without a leak.
-
-    Copies are left out. All exchanges with one question, or nearly the same one, are in one part:
-    of questions so short, near copies are found by runs of five letters, not of five words.
-
-    Args:
-        shares: of the parts, as in :func:`course_lib.text.split`.
-    """
-    topics = {
-        (dialogue.turns[0].strip(), dialogue.turns[1].strip()): dialogue.topic
-        for dialogue in data.load_dialogues("english")
-    }
-    exchanges = [Exchange(*turns, topic) for turns, topic in sorted(topics.items())]
-    spelled = {each: " ".join(re.sub(r"\W", "", each.question.lower())) for each in exchanges}
-    whole = 10**6  # a question is no long text whose sentences could be shared
-    parts = text.split(spelled, shares, threshold=0.6, sentence_words=whole)
-    return tuple(list(part) for part in parts)
-
-
-def training_row(
-    tokenizer: BPETokenizer, messages: Sequence[Message]
-) -> tuple[list[int], list[int]]:
-    """Return a conversation's token ids and the targets: what the assistant writes, and no more.
-
-    Args:
-        tokenizer: SmolLM2's.
-        messages: as for :func:`course_lib.pretrained.encode_chat`.
-
-    Returns:
-        Inputs (T,) and targets (T,), one token further. Targets that the assistant doesn't write
-        are ``IGNORE``; the sign that ends its turn is one that it writes.
-    """
-    if messages and messages[0]["role"] != "system":  # as encode_chat does
-        messages = [{"role": "system", "content": SYSTEM_PROMPT}, *messages]
-    ids = encode_chat(tokenizer, messages, add_generation_prompt=False)
-    targets = [IGNORE] * len(ids)
-    for i, message in enumerate(messages):
-        if message["role"] == "assistant":
-            start = len(encode_chat(tokenizer, messages[:i]))
-            # The line break behind the turn's end is no longer the assistant's.
-            end = len(encode_chat(tokenizer, messages[: i + 1], add_generation_prompt=False)) - 1
-            targets[start:end] = ids[start:end]
-    return ids[:-1], targets[1:]
-
-
-def chat_batches(
-    tokenizer: BPETokenizer, exchanges: Iterable[Exchange], batch_size: int, seed: int = 0
-) -> tuple[Batches, int]:
-    """Return batches of exchanges of about the same length, so that little is padded.
-
-    Args:
-        tokenizer: SmolLM2's.
-        exchanges: to train on; those with an answer above ``MAX_ANSWER`` tokens are left out.
-        batch_size: rows per batch, B.
-        seed: of the order, another one in each epoch.
-
-    Returns:
-        A function of the step that gives inputs (B, T) and targets (B, T), ``IGNORE`` where
-        nothing is to be learned; and the number of batches in an epoch.
-
-    Raises:
-        ValueError: if no exchange is left, or the size or the seed is out of its range.
-    """
-    rows = [
-        training_row(tokenizer, exchange.messages())
-        for exchange in exchanges
-        if len(tokenizer.encode(exchange.answer)) <= MAX_ANSWER
-    ]
-    expect(len(rows) > 0, "exchanges", f"one whose answer has at most {MAX_ANSWER} tokens", "none")
-    lengths = [len(inputs) for inputs, _ in rows]
-
-    def blur(lengths: Tensor, generator: torch.Generator) -> Tensor:
-        return lengths + 4 * torch.rand(len(lengths), generator=generator)
-
-    def batch_of(chosen: list[int]) -> tuple[Tensor, Tensor]:
-        inputs, targets = zip(*(rows[i] for i in chosen), strict=True)
-        return pad(inputs), pad(targets, IGNORE)
-
-    plan = by_length(lengths, blur=blur, batch_size=batch_size, seed=seed)
-    return epochs(plan, batch_of)
-
-
-def answer_loss(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean loss in nats over the targets that count, 0 if none does.
-
-    Logits are made for them alone.
-
-    Args:
-        model: gives states (B, T, d_model).
-        inputs: (B, T).
-        targets: (B, T), ``IGNORE`` where nothing counts.
-    """
-    counts = targets != IGNORE  # (B, T)
-    logits = model.logits(model.states(inputs)[counts])  # (N, V)
-    return F.cross_entropy(logits, targets[counts].long()) if len(logits) else logits.sum()
-
-
-# Talking
 
 
 def trim(tokenizer: BPETokenizer, messages: Sequence[Message], window: int) -> list[Message]:

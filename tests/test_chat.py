@@ -5,15 +5,12 @@ import threading
 import ipywidgets
 import pytest
 import torch
-import torch.nn.functional as F
 
 from course_lib import chat
-from course_lib.chat import Chat, ChatWidget, Exchange
+from course_lib.chat import Chat, ChatWidget
 from course_lib.model import GPT, GPTConfig
-from course_lib.model.lora import load_lora
 from course_lib.pretrained import END_OF_TURN, START_OF_TURN, encode_chat
 from course_lib.text.tokenizer import BPETokenizer
-from course_lib.training import IGNORE, next_token_loss
 
 END_OF_TEXT = "<|endoftext|>"
 TOKENIZER = BPETokenizer([], [START_OF_TURN, END_OF_TURN, END_OF_TEXT])
@@ -56,94 +53,6 @@ def new_chat(*answers, **settings):
     script = Script(*answers)
     settings = {"window": 400, "max_new_tokens": 50} | settings
     return Chat(small_model(), TOKENIZER, "Be kind.", choose=script, **settings), script
-
-
-class TestTraining:
-    def test_what_the_assistant_writes_is_what_counts(self):
-        inputs, targets = chat.training_row(TOKENIZER, TURNS)
-        assert inputs == encode_chat(TOKENIZER, TURNS, add_generation_prompt=False)[:-1]
-        counted = [target for target in targets if target != IGNORE]
-        said = f"Hello{END_OF_TURN}Fine.\nAnd you?{END_OF_TURN}"
-        assert TOKENIZER.decode(counted) == said
-        for place, target in enumerate(targets[:-1]):
-            assert target in (IGNORE, inputs[place + 1]), "a target is the next input"
-
-    def test_the_first_target_stands_where_generation_begins(self):
-        inputs, targets = chat.training_row(TOKENIZER, TURNS[:3])
-        first = next(i for i, target in enumerate(targets) if target != IGNORE)
-        assert inputs[: first + 1] == encode_chat(TOKENIZER, TURNS[:2])
-
-    def test_a_conversation_without_an_answer_has_no_target(self):
-        assert set(chat.training_row(TOKENIZER, TURNS[:2])[1]) == {IGNORE}
-
-    def test_a_conversation_may_begin_with_the_assistant(self):
-        inputs, targets = chat.training_row(TOKENIZER, TURNS[2:4])
-        assert inputs == encode_chat(TOKENIZER, TURNS[2:4], add_generation_prompt=False)[:-1]
-        counted = [target for target in targets if target != IGNORE]
-        assert TOKENIZER.decode(counted) == f"Hello{END_OF_TURN}"
-
-    def test_batches_that_can_t_be_are_refused(self):
-        exchanges = [Exchange("q", "a" * 3, "t"), Exchange("q", "a" * 99, "t")]
-        _, per_epoch = chat.chat_batches(TOKENIZER, exchanges, 8)
-        assert per_epoch == 1, "fewer than a batch are a small one"
-        for none in (exchanges[1:], []):
-            with pytest.raises(
-                ValueError, match="exchanges: expected one whose answer has at most"
-            ):
-                chat.chat_batches(TOKENIZER, none, 8)
-        for size in (0, -1, 2.0, True):
-            with pytest.raises(ValueError, match="batch_size: expected a whole number above 0"):
-                chat.chat_batches(TOKENIZER, exchanges, size)
-        with pytest.raises(ValueError, match="seed: expected a whole number"):
-            chat.chat_batches(TOKENIZER, exchanges, 8, seed=0.5)
-
-    def test_loss_of_nothing_is_zero_and_of_narrow_ids_the_same(self):
-        model = small_model()
-        inputs, targets = chat.chat_batches(TOKENIZER, [Exchange("who?", "I.", "t")], 2)[0](0)
-        wanted = chat.answer_loss(model, inputs, targets)
-        assert chat.answer_loss(model, inputs.int(), targets.int()) == wanted
-        nothing = chat.answer_loss(model, inputs, torch.full_like(targets, IGNORE))
-        nothing.backward()
-        assert nothing == 0
-        assert all(p.grad is None or not p.grad.any() for p in model.parameters())
-
-    def test_an_epoch_of_batches_has_each_short_exchange_once(self):
-        exchanges = [Exchange(f"q{i}", "a" * i, "topic") for i in range(1, 60)]
-        batches, per_epoch = chat.chat_batches(TOKENIZER, exchanges, 8)
-        answers = [
-            int((row != IGNORE).sum()) - 1 for i in range(per_epoch) for row in batches(i)[1]
-        ]
-        assert sorted(answers) == list(range(1, chat.MAX_ANSWER + 1))
-        again = chat.chat_batches(TOKENIZER, exchanges, 8)[0]
-        assert all(torch.equal(batches(i)[0], again(i)[0]) for i in range(2 * per_epoch))
-        first, second = ([batches(i + j)[0].shape for i in range(5)] for j in (0, per_epoch))
-        assert first != second, "another order in each epoch"
-
-    def test_loss_is_that_of_all_logits_and_of_torch(self):
-        model = small_model()
-        exchanges = [Exchange("who?", "I.", "t"), Exchange("what then?", "Nothing.", "t")]
-        inputs, targets = chat.chat_batches(TOKENIZER, exchanges, 2)[0](0)
-        ours = chat.answer_loss(model, inputs, targets)
-        torch.testing.assert_close(ours, next_token_loss(model, inputs, targets))
-        theirs = F.cross_entropy(model(inputs).mT, targets, ignore_index=IGNORE)
-        torch.testing.assert_close(ours, theirs)
-
-    @pytest.mark.network
-    def test_parts_share_no_question_and_lose_no_exchange(self):
-        training, held_out = chat.load_exchanges()
-        known, asked = ({e.question.lower() for e in part} for part in (training, held_out))
-        assert not known & asked
-        assert len({*training, *held_out}) == len(training) + len(held_out) > 800
-        assert 0.15 < len(held_out) / (len(training) + len(held_out)) < 0.25
-
-    def test_committed_weights_fit_the_model(self):
-        model = GPT(
-            GPTConfig(8, n_layers=30, n_heads=9, d_model=576, n_kv_heads=3, bias=False, d_ff=8)
-        )
-        load_lora(model, chat.WEIGHTS)
-        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        assert all(p.abs().sum() > 0 for p in trained.values()), "B began at zero"
-        assert chat.WEIGHTS.stat().st_size <= 4_000_000
 
 
 class TestTrim:

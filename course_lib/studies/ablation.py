@@ -1,12 +1,13 @@
 """What each part of the Transformer is worth: models with one part taken out, trained alike.
 
-Taught in 'The Transformer'. Longer runs are in ``runs/ablation.json``, made by
-``tools/train_ablation.py``.
+Taught in 'The Transformer'. Longer runs are in ``runs/ablation.json``; to make them takes about ten
+minutes of one core.
 """
 
 import json
+import sys
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ from torch import Tensor, nn
 from course_lib.checks import check_counts, check_one_of, check_positive, check_sizes
 from course_lib.data import HELD_OUT, load_spoken_plays
 from course_lib.model import GPT, Block, GPTConfig, initialize
+from course_lib.studies import kit
 from course_lib.text import CharacterTokenizer
 from course_lib.training import corpus_loss, random_windows, train
 
 PARTS = ("nothing", "heads", "positions", "attention", "MLP", "normalization", "residual stream")
-RUNS = Path(__file__).with_name("runs") / "ablation.json"
+FILES = ("runs/ablation.json",)
+DATA = ("plays",)
+SEEDS = 3
+# Of the longer runs.
+LONGER: dict[str, Any] = {"n_layers": 4, "steps": 1000, "learning_rate": 5e-3, "every": 100}
 
 
 class NoAttention(Block):
@@ -138,6 +144,41 @@ def run(
     return model, [(step, round(loss, 4)) for step, loss in losses.items() if loss is not None]
 
 
-def longer_runs() -> dict[str, list[list[tuple[int, float]]]]:
-    """Return the committed runs: part to one curve per seed, as :func:`run` returns them."""
-    return json.loads(RUNS.read_text(encoding="utf-8"))
+def load_runs() -> dict[str, list[list[tuple[int, float]]]]:
+    """Return the committed longer runs: part to one curve per seed, as :func:`run` returns them."""
+    return json.loads((kit.FOLDER / FILES[0]).read_text(encoding="utf-8"))
+
+
+def plan() -> dict[str, Any]:
+    """Return the longer runs by name: each gives a curve."""
+
+    def curve(part: str, seed: int) -> list[tuple[int, float]]:
+        return run(part, **LONGER, seed=seed)[1]
+
+    return {
+        f"seed {seed}, without {part}": partial(curve, part, seed)
+        for seed in range(SEEDS)
+        for part in PARTS
+    }
+
+
+def make(folder: Path) -> dict[str, Any]:
+    """Train the longer runs, and write their file."""
+    with kit.one_thread():
+        curves = kit.collect(folder, plan(), lambda curve: f"{curve[-1][1]:.3f}")
+    found = {part: [curves[f"seed {s}, without {part}"] for s in range(SEEDS)] for part in PARTS}
+    kit.write_text(kit.FOLDER / FILES[0], json.dumps(found) + "\n")
+    return {}
+
+
+def probe() -> dict[str, Any]:
+    """Return each model's held-out loss after a few steps."""
+    with kit.one_thread():
+        short = LONGER | {"steps": 20, "every": 20}
+        return {f"without {part}": run(part, **short)[1][-1][1] for part in PARTS}
+
+
+ENTRIES = (plan,)
+
+if __name__ == "__main__":
+    sys.exit(kit.main("ablation"))

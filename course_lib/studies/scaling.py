@@ -1,21 +1,21 @@
-"""Scaling laws: one model in many sizes, and the curve that its loss follows.
+"""Scaling: one model in many sizes, on more or less text, and what each run gave.
 
-Taught in 'Large language models: what scale buys'. That the loss falls as a power of size, data and
-compute is from Kaplan et al. (2020), 'Scaling Laws for Neural Language Models'; the form with a
-floor, in both size and data, from Hoffmann et al. (2022), 'Training Compute-Optimal Large Language
-Models', section 3.3.
+Taught in 'Large language models: what scale buys'; `course_lib.studies.power_law` fits curves to
+the runs in ``runs/scaling.json``. That the loss falls as a power of size, data and compute is from
+Kaplan et al. (2020), 'Scaling Laws for Neural Language Models'. All runs take about twenty minutes
+on one core that has nothing else to do.
 """
 
 import json
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from course_lib.checks import (
@@ -27,13 +27,20 @@ from course_lib.checks import (
 )
 from course_lib.data import HELD_OUT, load_spoken_plays
 from course_lib.model import Speedrun, SpeedrunConfig, count_parameters
+from course_lib.studies import kit
 from course_lib.text import CharacterTokenizer
-from course_lib.training import AdamW, Muon, corpus_loss, split_parameters, train, warmup_cosine
+from course_lib.training import Muon, corpus_loss, split_parameters, train, warmup_cosine
 
+FILES = ("runs/scaling.json",)
+DATA = ("plays",)
 CONTEXT = 64
 BATCH_SIZE = 16
 MUON_RATE, ADAMW_RATE = 0.015, 0.03
 VALIDATION = ("as-you-like-it", "othello")  # chose the learning rate
+FITTED = (8, 12, 16, 24, 32, 48, 64)  # widths to which the law is fitted
+PREDICTED = 128  # the width that it foretells
+DEFAULTS = {"share": 1.0, "epochs": 1, "rate": 1.0, "seed": 0}
+SETTINGS = ("width", *DEFAULTS)  # what a run is known by
 MATCHES = (1, 2, 3, 5, 10)  # lengths of passages that must be predicted without an error
 
 
@@ -193,7 +200,9 @@ def run(
         steps=steps,
         optimizer=[
             Muon(matrices, lr=rate * MUON_RATE),
-            AdamW(rest, lr=rate * ADAMW_RATE, betas=(0.9, 0.95), weight_decay=0.0),
+            torch.optim.AdamW(
+                rest, lr=rate * ADAMW_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+            ),
         ],
         schedule=warmup_cosine(steps, steps // 20, final=0.0),
         precision="float32",
@@ -219,165 +228,72 @@ def run(
 
 
 def load_runs() -> tuple[list[Run], dict[str, str]]:
-    """Return the committed runs, and what made them; see ``tools/scaling_runs.py``."""
-    text = (Path(__file__).with_name("runs") / "scaling.json").read_text(encoding="utf-8")
-    saved = json.loads(text)
+    """Return the committed runs, and what made them."""
+    saved = json.loads((kit.FOLDER / FILES[0]).read_text(encoding="utf-8"))
     return saved["runs"], saved["about"]
 
 
-@dataclass(frozen=True)
-class PowerLaw:
-    """loss = floor + Σ scale · size^-exponent, with a term for each kind of size.
-
-    Attributes:
-        floor: what remains at infinite size.
-        scales: one for each kind of size.
-        exponents: one for each kind of size.
-        spread: standard deviation of a run about the curve; NaN if no run is left to tell.
-    """
-
-    floor: float
-    scales: tuple[float, ...]
-    exponents: tuple[float, ...]
-    spread: float
-
-    def __call__(self, *sizes: ArrayLike) -> np.ndarray:
-        """Return the loss at these sizes, e.g. parameters, or parameters and characters.
-
-        Raises:
-            ValueError: if there aren't as many kinds of size as terms, or one isn't above 0.
-        """
-        kinds = len(self.scales)
-        expect(len(sizes) == kinds, "sizes", f"as many kinds as terms ({kinds})", len(sizes))
-        for size in sizes:
-            numbers = np.asarray(size, float)
-            above = np.isfinite(numbers) & (numbers > 0)
-            expect(above.all(), "sizes", "numbers above 0", size)
-        terms = zip(self.scales, sizes, self.exponents, strict=True)
-        powers = [a * np.asarray(x, float) ** -e for a, x, e in terms]
-        return np.asarray(self.floor + sum(powers))
+def planned() -> Iterator[dict[str, Any]]:
+    """Yield the settings of all committed runs, where they aren't the defaults."""
+    # Is the learning rate right for every width? Are the laws, with their seeds?
+    for width in (8, 16, 32, 64):
+        for rate in (0.25, 0.5, 1.0, 2.0, 4.0):
+            yield {"width": width, "share": 1 / 8, "rate": rate}
+    for share in (1 / 16, 1 / 8, 1 / 4, 1 / 2):
+        yield from ({"width": width, "share": share} for width in FITTED)
+    yield from ({"width": width, "share": 1 / 2, "seed": 1} for width in FITTED)
+    yield from ({"width": width, "share": 1 / 2, "seed": 2} for width in FITTED if width <= 16)
+    # Old text again, all text, and the large model that the small ones foretell.
+    yield from ({"width": 32, "share": 1 / n, "epochs": n // 2} for n in (4, 8, 16))
+    yield from ({"width": width, "share": 1.0} for width in (16, 64))
+    yield {"width": PREDICTED, "share": 1 / 2}
 
 
-def fit_power_law(losses: ArrayLike, *sizes: ArrayLike, floor: bool = True) -> PowerLaw:
-    """Fit a power law to runs by least squares.
-
-    With the exponents given, the loss is linear in floor and scales, and these are computed. So
-    only the exponents are searched for, on a grid that closes in on the best.
-
-    Args:
-        losses: (n,), one for each run.
-        sizes: one or more kinds of size, each (n,).
-        floor: False holds the floor at 0: a straight line if both axes are logarithmic.
-
-    Returns:
-        The best law with a floor of at least 0.
-
-    Raises:
-        ValueError: if the numbers don't fit together, aren't positive, or are too few, or if the
-            loss doesn't fall with size.
-    """
-    y, x = np.asarray(losses, float), np.array(sizes, float)
-    if not sizes or y.ndim != 1 or x.shape != (len(sizes), len(y)):
-        raise ValueError(f"sizes: expected shape {y.shape} like losses, got {x.shape[1:]}")
-    if not (np.isfinite(y).all() and np.isfinite(x).all() and (x > 0).all()):
-        raise ValueError("losses, sizes: expected finite numbers, sizes above 0")
-    needed = 3 if floor else 2
-    if min(len(set(row)) for row in x) < needed:
-        raise ValueError(f"sizes: expected at least {needed} different ones")
-    terms = 2 * len(x) + floor
-    expect(len(y) >= terms, "losses", f"at least {terms}, as the law has terms", len(y))
-    centered = np.log(x) - np.log(x).mean(axis=1, keepdims=True)
-    independent = np.linalg.matrix_rank(centered) == len(x)
-    expect(independent, "sizes", "kinds that don't grow in step", "one that follows another")
-    law = _least_squares(y, x, floor)
-    if min(law.scales) <= 0:
-        raise ValueError("losses: expected them to fall as sizes grow")
-    return law
+def plan() -> dict[str, Any]:
+    """Return the committed runs by name, cheap ones first."""
+    keys = {tuple((DEFAULTS | s)[name] for name in SETTINGS) for s in planned()}
+    corpus = load_corpus()
+    runs = {}
+    for key in sorted(keys, key=lambda key: (key[0] ** 2 * key[1], key)):
+        settings = dict(zip(SETTINGS, key, strict=True))
+        name = ", ".join(f"{name} {value:g}" for name, value in settings.items())
+        runs[name] = partial(run, corpus, **settings)
+    return runs
 
 
-def _least_squares(y: np.ndarray, x: np.ndarray, floor: bool) -> PowerLaw:
-    middle = np.exp(np.log(x).mean(axis=1, keepdims=True))  # keeps powers near 1
-    exponents = np.full((len(x), 2), (0.01, 3.0))
-    for _ in range(12):
-        points = 25 if len(x) == 1 else 13
-        axes = [np.geomspace(low, high, points) for low, high in exponents]
-        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(x))  # (G, k)
-        powers = (x / middle) ** -grid[..., None]  # (G, k, n)
-        means = powers.mean(axis=-1), y.mean()
-        p, q = (powers - means[0][..., None], y - means[1]) if floor else (powers, y)
-        scales = np.linalg.solve(p @ p.mT, (p @ q)[..., None])[..., 0]  # (G, k)
-        errors = ((q - (scales[..., None] * p).sum(axis=1)) ** 2).sum(axis=-1)
-        best = np.unravel_index(errors.argmin(), [len(axis) for axis in axes])
-        for bounds, axis, i in zip(exponents, axes, best, strict=True):
-            bounds[:] = axis[max(i - 1, 0)], axis[min(i + 1, len(axis) - 1)]
-    chosen = errors.argmin()
-    bottom = float(means[1] - scales[chosen] @ means[0][chosen]) if floor else 0.0
-    if bottom < 0:
-        return _least_squares(y, x, floor=False)
-    free = len(y) - 2 * len(x) - floor
-    return PowerLaw(
-        bottom,
-        tuple((scales[chosen] * middle[:, 0] ** grid[chosen]).tolist()),
-        tuple(grid[chosen].tolist()),
-        float(np.sqrt(errors[chosen] / free)) if free > 0 else float("nan"),
-    )
+def make(folder: Path) -> dict[str, Any]:
+    """Train all runs, and write their file; a run is a line."""
+    with kit.one_thread():
+        found = kit.collect(folder, plan(), lambda run: f"loss {run['loss']:.4f}")
+        about = {
+            "command": "python -m course_lib.studies.scaling",
+            "machine": kit.machine(),
+            "losses": "nats per character",
+            "exact": f"share of passages of {MATCHES} characters that are right",
+            "seconds": "CPU time of the training, on a machine that did other work, too",
+        }
+    runs = sorted(found.values(), key=lambda run: [run[name] for name in SETTINGS])
+    lines = ",\n".join(map(json.dumps, runs))
+    text = f'{{"about": {json.dumps(about, indent=1)},\n"runs": [\n{lines}\n]}}\n'
+    kit.write_text(kit.FOLDER / FILES[0], text)
+    return {}
 
 
-def resample(law: PowerLaw, *sizes: ArrayLike, times: int = 400, seed: int = 0) -> list[PowerLaw]:
-    """Fit again to runs that could as well have come out: the parametric bootstrap.
-
-    Each time, runs are drawn about the law at the same sizes, and a law is fitted to them. How far
-    runs lie from the law is known from a few runs only; so the spread is drawn, too. What is taken
-    for granted is the form of the law.
-
-    Args:
-        law: fitted to these sizes, with a finite spread.
-        sizes: as they were given to :func:`fit_power_law`.
-        times: number of laws.
-        seed: of the draws.
-
-    Returns:
-        Laws; each has the spread that it was drawn with.
-
-    Raises:
-        ValueError: if the law's spread is unknown, or a number is out of its range.
-    """
-    check_sizes(times=times)
-    check_counts(seed=seed)
-    if not np.isfinite(law.spread):
-        raise ValueError("law: expected a fit to more runs than it has numbers")
-    chance = np.random.default_rng(seed)
-    clean, x, floor = law(*sizes), np.array(sizes, float), law.floor > 0
-    free = clean.size - 2 * len(sizes) - floor
-    expect(free > 0, "sizes", "more runs than the law has numbers", clean.size)
-    laws = []
-    for _ in range(times):
-        spread = law.spread * np.sqrt(free / chance.chisquare(free))
-        drawn = clean + spread * chance.standard_normal(clean.shape)
-        laws.append(replace(_least_squares(drawn, x, floor), spread=float(spread)))
-    return laws
+def probe() -> dict[str, Any]:
+    """Return the losses of two short runs."""
+    corpus = load_corpus()
+    short: dict[str, dict[str, Any]] = {
+        "width 8": {"share": 1 / 16},
+        "width 16": {"share": 1 / 64, "epochs": 2, "seed": 1},
+    }
+    with kit.one_thread():
+        return {
+            name: run(corpus, int(name.split()[1]), **settings, progress=False)["loss"]
+            for name, settings in short.items()
+        }
 
 
-def prediction_interval(
-    laws: Sequence[PowerLaw], *sizes: ArrayLike, level: float = 0.9, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return between which losses a new run should lie.
+ENTRIES = (plan,)
 
-    Args:
-        laws: from :func:`resample`.
-        sizes: of the new run or runs.
-        level: share of the drawn runs that lie inside.
-        seed: of the new runs' own spread.
-
-    Raises:
-        ValueError: if there is no law, or a number is out of its range.
-    """
-    check_shares(level=level)
-    check_counts(seed=seed)
-    expect(len(laws) > 0, "laws", "at least one", "none")
-    chance = np.random.default_rng(seed)
-    losses = [
-        (clean := law(*sizes)) + law.spread * chance.standard_normal(clean.shape) for law in laws
-    ]
-    low, high = np.quantile(losses, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+if __name__ == "__main__":
+    sys.exit(kit.main("scaling"))

@@ -86,7 +86,7 @@ def test_a_run_refuses_numbers_out_of_range(settings, message):
 
 
 def test_committed_runs_are_whole():
-    runs = ablation.longer_runs()
+    runs = ablation.load_runs()
     assert tuple(runs) == ablation.PARTS
     for part, curves in runs.items():
         assert len(curves) == 3, part

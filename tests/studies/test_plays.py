@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from course_lib.studies import plays
+from course_lib.studies import kit, plays
 from course_lib.training import corpus_loss
 
 
@@ -16,7 +16,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def card():
-    return (plays.FOLDER / "generation.md").read_text(encoding="utf-8")
+    return (kit.FOLDER / "weights/plays.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.network

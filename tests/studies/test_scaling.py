@@ -1,17 +1,15 @@
 """The course's power-law fits against scipy's, and the committed runs against new ones."""
 
-import importlib.util
 import itertools
 
 import numpy as np
 import pytest
 import torch
-from project import ROOT
 from scipy.optimize import curve_fit
 
 from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
 from course_lib.studies import scaling
-from course_lib.studies.scaling import PowerLaw, fit_power_law, prediction_interval, resample
+from course_lib.studies.power_law import PowerLaw, fit_power_law, prediction_interval, resample
 
 SIZES = np.geomspace(1e3, 1e5, 7)
 LAW = PowerLaw(1.3, (12.0,), (0.4,), float("nan"))
@@ -240,12 +238,8 @@ def test_a_share_must_leave_two_batches(corpus):
 
 
 def test_committed_runs_are_those_of_the_plan():
-    spec = importlib.util.spec_from_file_location("runs", ROOT / "tools" / "scaling_runs.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    planned = [settings for part in tool.PARTS for settings in tool.plan(part)]
-    wanted = {tuple((tool.DEFAULTS | settings)[k] for k in tool.KEY) for settings in planned}
-    found = [tuple(run[k] for k in tool.KEY) for run in scaling.load_runs()[0]]
+    wanted = {tuple((scaling.DEFAULTS | s)[k] for k in scaling.SETTINGS) for s in scaling.planned()}
+    found = [tuple(run[k] for k in scaling.SETTINGS) for run in scaling.load_runs()[0]]
     assert len(found) == len(set(found))
     assert set(found) == wanted
 

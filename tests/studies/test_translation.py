@@ -1,7 +1,6 @@
 """Translation: pairs, a split without a leak, batches, losses by hand, and a small model's text."""
 
 import hashlib
-import json
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from course_lib import evaluation, training
 from course_lib.data import Pair
-from course_lib.studies import translation
+from course_lib.studies import kit, messages, translation, translation_llm, translator
 from course_lib.text.tokenizer import BPETokenizer
 from course_lib.training import IGNORE, held_out_loss, optim
 
@@ -28,12 +27,12 @@ PAIRS = {
 
 @pytest.fixture(scope="module")
 def parts(network):
-    return translation.load_parts()
+    return messages.load_parts()
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return translation.train_tokenizer(PAIRS, 320)
+    return messages.train_tokenizer(PAIRS, 320)
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +47,10 @@ def model(tokenizer):
 
 
 def test_messages_are_normalized():
-    assert translation.normalize("L’hôte\n  est\xa0là\u202f!") == "L'hôte est là !"
-    assert translation.normalize("e\u0301te\u0301") == "été"
-    assert translation.normalize("_Open a _file") == "Open a file"
-    assert translation.normalize("snake_case %(_x)s {_y}") == "snake_case %(_x)s {_y}"
+    assert messages.normalize("L’hôte\n  est\xa0là\u202f!") == "L'hôte est là !"
+    assert messages.normalize("e\u0301te\u0301") == "été"
+    assert messages.normalize("_Open a _file") == "Open a file"
+    assert messages.normalize("snake_case %(_x)s {_y}") == "snake_case %(_x)s {_y}"
 
 
 @pytest.mark.parametrize(
@@ -67,14 +66,14 @@ def test_messages_are_normalized():
     ],
 )
 def test_placeholders_go_into_slots_and_come_back(message, protected, values):
-    assert translation.protect(message) == (protected, values)
-    assert translation.restore(protected, values) == message
+    assert messages.protect(message) == (protected, values)
+    assert messages.restore(protected, values) == message
 
 
 def test_a_translation_shares_the_slots_of_its_source():
-    _, values = translation.protect("{a} before {b}")
-    assert translation.protect("{b} après {a}", values) == ("<|1|> après <|0|>", ["{a}", "{b}"])
-    assert translation.restore("<|1|><|7|>", values) == "{b}"
+    _, values = messages.protect("{a} before {b}")
+    assert messages.protect("{b} après {a}", values) == ("<|1|> après <|0|>", ["{a}", "{b}"])
+    assert messages.restore("<|1|><|7|>", values) == "{b}"
 
 
 def test_pairs_are_many_different_and_whole(parts):
@@ -83,9 +82,9 @@ def test_pairs_are_many_different_and_whole(parts):
         assert len(pairs) >= least
         assert len({pair.source for pair in pairs}) == len(pairs)
         for pair in pairs:
-            assert translation.normalize(pair.source) == pair.source
-            _, values = translation.protect(pair.source)
-            assert sorted(translation.protect(pair.target)[1]) == sorted(values)
+            assert messages.normalize(pair.source) == pair.source
+            _, values = messages.protect(pair.source)
+            assert sorted(messages.protect(pair.target)[1]) == sorted(values)
     assert Pair("Merge Places", "Fusion des lieux") in [p for part in parts for p in part["fr"]]
 
 
@@ -107,7 +106,7 @@ def test_no_held_out_message_has_a_near_copy_in_training(parts):
 
 def nearest(held_out, seen):
     """Return the greatest Jaccard similarity of each held-out message to one that was seen."""
-    held_out, seen = ([translation.spell(s) for s in sorted(part)] for part in (held_out, seen))
+    held_out, seen = ([messages.spell(s) for s in sorted(part)] for part in (held_out, seen))
     runs = CountVectorizer(analyzer=lambda s: five_letters(s), binary=True, dtype="float32").fit(
         held_out + seen
     )
@@ -139,7 +138,7 @@ def test_each_pair_comes_once_in_an_epoch_with_targets_one_further(tokenizer):
             words = [tokenizer.decode(ids) for ids in (source[row][mask[row]], targets[row][real])]
             seen.append((*words, tokenizer.decode(inputs[row, :1])))
     wanted = [
-        (*(translation.protect(t)[0] + "<|end|>" for t in (p.source, p.target)), f"<|{language}|>")
+        (*(messages.protect(t)[0] + "<|end|>" for t in (p.source, p.target)), f"<|{language}|>")
         for language, pairs in PAIRS.items()
         for p in pairs
     ]
@@ -170,7 +169,7 @@ def test_held_out_loss_is_the_mean_over_all_tokens(tokenizer, model):
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_a_model_that_knows_the_pairs_translates_them(tokenizer, model, n_beams, batch_size):
     for language, pairs in PAIRS.items():
-        got = translation.translate(
+        got = translator.translate(
             model,
             tokenizer,
             [pair.source for pair in pairs],
@@ -182,21 +181,21 @@ def test_a_model_that_knows_the_pairs_translates_them(tokenizer, model, n_beams,
 
 
 def test_placeholders_of_another_name_are_kept(tokenizer, model):
-    (got,) = translation.translate(model, tokenizer, ["Delete %(title)s?"])
+    (got,) = translator.translate(model, tokenizer, ["Delete %(title)s?"])
     assert got == "Supprimer %(title)s ?"
 
 
 def test_odd_messages_get_some_translation(tokenizer, model):
     odd = ["🦉" * 40, "word " * 300, "你好", "<|end|>", "x"]
-    assert all(isinstance(got, str) for got in translation.translate(model, tokenizer, odd))
+    assert all(isinstance(got, str) for got in translator.translate(model, tokenizer, odd))
 
 
 def test_slots_of_any_number_stand_for_their_placeholders():
     message = " ".join(f"{{name{i}}}" for i in range(30)) + " {name3}"
-    protected, values = translation.protect(message)
+    protected, values = messages.protect(message)
     assert len(values) == 30
     assert protected.endswith("<|29|> <|3|>")
-    assert translation.restore(protected, values) == message
+    assert messages.restore(protected, values) == message
 
 
 def test_protecting_takes_time_in_proportion_to_the_placeholders():
@@ -210,37 +209,37 @@ def test_protecting_takes_time_in_proportion_to_the_placeholders():
         __hash__ = str.__hash__
 
     values = [Counted(f"{{{i}}}") for i in range(2_000)]
-    translation.protect("{a}{b}" + "".join(values), values)
+    messages.protect("{a}{b}" + "".join(values), values)
     assert Counted.compared < 10_000
 
 
 def test_a_long_message_is_translated_piece_by_piece(tokenizer, model):
     message = "Delete the file. " * 40 + "Delete the file"
-    pieces = translation._pieces(tokenizer, message)
+    pieces = translator._pieces(tokenizer, message)
     assert " ".join(pieces) == message
-    sizes = [len(tokenizer.encode(translation.protect(p)[0], translation.SLOTS)) for p in pieces]
-    assert max(sizes) <= translation.MAX_TOKENS // 2
-    (got,) = translation.translate(model, tokenizer, [message])
-    assert got == " ".join(translation.translate(model, tokenizer, pieces))
+    sizes = [len(tokenizer.encode(messages.protect(p)[0], messages.SLOTS)) for p in pieces]
+    assert max(sizes) <= messages.MAX_TOKENS // 2
+    (got,) = translator.translate(model, tokenizer, [message])
+    assert got == " ".join(translator.translate(model, tokenizer, pieces))
     assert got.endswith("Supprimer le fichier")
-    short = translation.translate(model, tokenizer, [message, "Delete the file", message])
+    short = translator.translate(model, tokenizer, [message, "Delete the file", message])
     assert short == [got, "Supprimer le fichier", got]
 
 
 @pytest.mark.parametrize("unit", ["word ", "a", "🦉", "A b. ", "{name} ", "{a}{b}", "<b>"])
 def test_pieces_of_any_message_fit_and_lose_nothing(tokenizer, unit):
-    message = translation.normalize(unit * 400 + "end")
-    pieces = translation._pieces(tokenizer, message)
+    message = messages.normalize(unit * 400 + "end")
+    pieces = translator._pieces(tokenizer, message)
     assert "".join("".join(pieces).split()) == "".join(message.split())
     for piece in pieces:
-        protected, values = translation.protect(piece)
-        assert len(values) <= len(translation.SLOTS)
-        assert len(translation.encode(tokenizer, protected)) <= translation.MAX_TOKENS // 2
+        protected, values = messages.protect(piece)
+        assert len(values) <= len(messages.SLOTS)
+        assert len(messages.encode(tokenizer, protected)) <= messages.MAX_TOKENS // 2
 
 
 def test_all_placeholders_of_a_message_come_back(tokenizer, model):
     message = " ".join(f"Delete %(name{i})s?" for i in range(9))
-    (got,) = translation.translate(model, tokenizer, [message])
+    (got,) = translator.translate(model, tokenizer, [message])
     assert got == " ".join(f"Supprimer %(name{i})s ?" for i in range(9))
 
 
@@ -252,12 +251,12 @@ def test_all_placeholders_of_a_message_come_back(tokenizer, model):
         (lambda t, m: translation.translation_batches(t, PAIRS, 3), "batch_tokens: expected more"),
         (lambda t, m: translation.translation_batches(t, {}, 9), "pairs: expected at least one"),
         (lambda t, m: translation.translation_batches(t, {"xx": []}, 9), "pairs: expected one of"),
-        (lambda t, m: translation.translate(m, t, "Hello"), "messages: expected a list of texts"),
-        (lambda t, m: translation.translate(m, t, [], n_beams=0), "n_beams: expected a whole nu"),
-        (lambda t, m: translation.translate(m, t, [], batch_size=0), "batch_size: expected a wh"),
-        (lambda t, m: translation.cross_attention(m, t, "a", "b", "xx"), "language: expected one"),
+        (lambda t, m: translator.translate(m, t, "Hello"), "messages: expected a list of texts"),
+        (lambda t, m: translator.translate(m, t, [], n_beams=0), "n_beams: expected a whole nu"),
+        (lambda t, m: translator.translate(m, t, [], batch_size=0), "batch_size: expected a wh"),
+        (lambda t, m: translator.cross_attention(m, t, "a", "b", "xx"), "language: expected one"),
         (
-            lambda t, m: translation.cross_attention(m, t, "🦉" * 60, "b"),
+            lambda t, m: translator.cross_attention(m, t, "🦉" * 60, "b"),
             "message: expected at most 126 tokens, got 240",
         ),
     ],
@@ -269,15 +268,15 @@ def test_what_is_out_of_range_is_named(tokenizer, model, call, message):
 
 def test_bad_input_is_named(tokenizer, model):
     with pytest.raises(ValueError, match="language: expected one of fr, zh_CN, got 'xx'"):
-        translation.translate(model, tokenizer, ["Hello"], "xx")
+        translator.translate(model, tokenizer, ["Hello"], "xx")
     with pytest.raises(ValueError, match="messages: expected texts that are not empty"):
-        translation.translate(model, tokenizer, ["Hello", " "])
-    assert translation.translate(model, tokenizer, []) == []
+        translator.translate(model, tokenizer, ["Hello", " "])
+    assert translator.translate(model, tokenizer, []) == []
 
 
 def test_cross_attention_is_what_the_model_computes(tokenizer, model):
     message, written = "Delete the file", "Supprimer le fichier"
-    source, target, weights = translation.cross_attention(model, tokenizer, message, written)
+    source, target, weights = translator.cross_attention(model, tokenizer, message, written)
     assert "".join(source) == message + "<|end|>"
     assert "".join(target) == written + "<|end|>"
     assert weights.shape == (1, 2, len(target), len(source))
@@ -298,7 +297,7 @@ def test_cross_attention_is_what_the_model_computes(tokenizer, model):
 
 
 def test_the_trained_model_has_read_only_what_is_the_training_part_today(parts):
-    path = translation.FOLDER / "translation.safetensors"
+    path = kit.FOLDER / translation.FILES[0]
     assert path.stat().st_size <= 8_000_000
     sources = sorted({pair.source for pairs in parts[0].values() for pair in pairs})
     with safe_open(path, "pt") as file:
@@ -315,14 +314,14 @@ def test_the_trained_model_translates(parts, language, least, delete):
     model, tokenizer = translation.load_trained()
     assert isinstance(tokenizer, BPETokenizer)
     pairs = parts[2][language][::25]
-    got = translation.translate(model, tokenizer, [pair.source for pair in pairs], language)
+    got = translator.translate(model, tokenizer, [pair.source for pair in pairs], language)
     assert evaluation.chrf(got, [p.target for p in pairs]) > least
-    assert translation.translate(model, tokenizer, ["Delete"], language) == [delete]
+    assert translator.translate(model, tokenizer, ["Delete"], language) == [delete]
 
 
-@pytest.mark.parametrize("language", translation.LANGUAGES)
+@pytest.mark.parametrize("language", messages.LANGUAGES)
 def test_what_the_language_model_translated_are_test_messages(parts, language):
-    ways = json.loads((translation.FOLDER / "translation_llm.json").read_text("utf-8"))[language]
+    ways = translation_llm.load_runs()[language]
     asked, shown = (set(answers) for answers in ways.values())
     assert asked == shown
     assert len(asked) >= 60

@@ -1,6 +1,5 @@
 """The reviews' split, and the classifiers of the chapter 'Evaluation'."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +10,8 @@ from safetensors.torch import load_file
 from course_lib import data
 from course_lib.evaluation import accuracy
 from course_lib.model import Encoder, EncoderConfig
-from course_lib.studies import classification
-from course_lib.studies.classification import (
+from course_lib.studies import reviews as study
+from course_lib.studies.reviews import (
     ReviewClassifier,
     TextClassifier,
     classify,
@@ -194,13 +193,13 @@ def test_another_file_is_refused(tmp_path):
 
 
 def test_committed_margins_are_of_this_split_and_these_weights(parts, reviews):
-    found = json.loads(classification.WEIGHTS.with_suffix(".json").read_text())
+    found = study.load_runs()
     assert found["validation"]["reviews"] == parts.validation
     assert found["test"]["reviews"] == parts.test
-    model = ReviewClassifier().load()
+    model, _ = study.load_trained()
     chosen = range(0, len(parts.test), 400)
     texts = model.encode([reviews[parts.test[i]].text for i in chosen])
-    logits = classify(model, [head_and_tail(text, *classification.TESTED) for text in texts])
+    logits = classify(model, [head_and_tail(text, *study.TESTED) for text in texts])
     margins = [found["test"]["margins"][i] for i in chosen]
     torch.testing.assert_close(
         logits[:, 1] - logits[:, 0], torch.tensor(margins), atol=0.02, rtol=0.01
