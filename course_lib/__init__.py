@@ -1,6 +1,6 @@
 """The companion package of the course: where each chapter's code is.
 
-A chapter is named as its notebook; all use ``assignments``, most ``figures`` and ``widgets``.
+A chapter is named as its notebook; all use ``assignments``, most ``figures``.
 
     background                  costs
     numbers_that_learn          data
@@ -14,15 +14,13 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures`` an
     training_on_gpu             text, data, costs, model, training
     scaling                     model, training, studies.power_law, studies.scaling
     evaluation                  text, data, evaluation, model, training, pretrained,
-                                studies.messages,
-                                studies.reviews
+                                studies.messages, studies.reviews
     machine_translation         text, data, evaluation, generation, training, studies.messages,
-                                studies.translation,
-                                studies.translation_llm,
-                                studies.translator
+                                studies.translation, studies.translation_llm, studies.translator
     dialogue                    data, evaluation, model, generation, training, pretrained,
                                 studies.dialogue, chat
-    text_generation             evaluation, generation, pretrained, studies.plays
+    text_generation             data, evaluation, generation, pretrained, studies.ladder,
+                                studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained
 
 Imports go down one list, which ``tests/test_imports.py`` holds; nothing is imported here.

@@ -134,8 +134,10 @@ class Chat:
         forgotten: int,
         stopping: threading.Event,
     ) -> Iterator[str]:
+        # Stopped before its first piece: nothing is said.
         if stopping.is_set():
             return
+        # What is written is part of the conversation at once.
         try:
             for piece in stream(
                 self.model,
@@ -149,6 +151,7 @@ class Chat:
                 yield piece
                 if stopping.is_set():
                     return
+        # A model that fails leaves the conversation as it was.
         except Exception:
             messages[:] = [each for each in messages if not any(each is mine for mine in said)]
             if messages is self.messages:
@@ -278,12 +281,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--temperature", type=float, default=0.7, help="0 always takes the likeliest [%(default)s]"
     )
     args = parser.parse_args(arguments)
+    # The model, in 4 bits: it answers soonest.
     try:
         choose = Sampler(args.temperature, top_p=0.9)
         chat = Chat(*load_smollm2("int4"), args.system, choose=choose)
     except (ValueError, data.DataError) as error:
         print(error, file=sys.stderr)
         return 1
+    # One turn a line; an empty line, or the end of the input, ends the chat.
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         while line := input("> ").strip():
             try:

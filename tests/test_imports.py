@@ -24,7 +24,7 @@ ORDER = [
     *("checks", "files", "text", "data", "costs", "evaluation"),
     *("attention", "model", "generation", "training", "pretrained"),
     *("interpret", "privacy", "posttraining", "studies", "chat"),
-    *("widgets", "figures", "assignments"),
+    *("figures", "assignments"),
 ]
 TREES = trees()
 

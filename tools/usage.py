@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "course_lib"
-DRAWN = {"assignments", "figures", "widgets"}  # nearly every chapter uses them
+DRAWN = {"assignments", "figures"}  # nearly every chapter uses them
 
 
 class Entry(NamedTuple):

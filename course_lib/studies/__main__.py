@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from course_lib.studies import kit
 
 
+def check(name: str) -> None:
+    """Say whether one study's files are what today's code makes, and what mends them if not."""
+    reasons = kit.stale(name)
+    if reasons:
+        raise ValueError(kit.how_to_mend(name, reasons))
+    print(f"{name}: what today's code makes", flush=True)
+
+
 def confirm(name: str) -> None:
     """Confirm one study where it needs it."""
     reasons = kit.stale(name)
@@ -29,17 +37,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--again", action="store_true", help="begin anew, in any case")
     way.add_argument(
+        "--check", action="store_true", help="train nothing: say what is stale, and what mends it"
+    )
+    way.add_argument(
         "--confirm",
         action="store_true",
-        help="train nothing: check that changed code does what it did, and note it",
+        help="train a few steps only: check that changed code does what it did, and note it",
     )
+    # What is asked for, of which studies.
     args = parser.parse_args(arguments)
     names = args.names or kit.NAMES
     for name in names:
         if name not in kit.NAMES:
             parser.error(f"NAME: expected one of {', '.join(kit.NAMES)}, got {name}")
-    do = confirm if args.confirm else lambda name: kit.make(name, args.again)
-    return kit.told(do, names)
+    if args.check:
+        return kit.told(check, names)
+    if args.confirm:
+        return kit.told(confirm, names)
+    return kit.told(lambda name: kit.make(name, args.again), names)
 
 
 if __name__ == "__main__":

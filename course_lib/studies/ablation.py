@@ -77,6 +77,7 @@ def without(part: str, config: GPTConfig) -> GPT:
         "heads": {"n_heads": 1},
         "positions": {"positions": "none"},
     }
+    # Some parts are a setting, some a kind of block, one is taken out of the finished model.
     config = replace(config, **changes.get(part, {}))
     model = GPT(config)
     kinds = {"attention": NoAttention, "MLP": NoMLP, "residual stream": NoResidual}
@@ -126,6 +127,7 @@ def run(
     check_sizes(n_layers=n_layers, steps=steps, every=every)
     check_positive(learning_rate=learning_rate)
     check_counts(seed=seed)
+    # A seed draws the weights and the batches.
     tokenizer, train_tokens, held_out = corpus()
     torch.manual_seed(seed)
     config = GPTConfig.gpt2(tokenizer.vocab_size, n_layers=n_layers, d_model=64)
@@ -140,6 +142,7 @@ def run(
         eval_every=every,
         log_every=every,
     )
+    # A row with a held-out loss is a point of the curve.
     losses = {row["step"]: row["val_loss"] for row in result.history}
     return model, [(step, round(loss, 4)) for step, loss in losses.items() if loss is not None]
 

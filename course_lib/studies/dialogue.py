@@ -119,12 +119,14 @@ def chat_batches(
     Raises:
         ValueError: if no exchange is left, or the size or the seed is out of its range.
     """
+    # The rows, without long answers.
     rows = [
         training_row(tokenizer, exchange.messages())
         for exchange in exchanges
         if len(tokenizer.encode(exchange.answer)) <= MAX_ANSWER
     ]
     expect(len(rows) > 0, "exchanges", f"one whose answer has at most {MAX_ANSWER} tokens", "none")
+    # Rows of about the same length side by side, others in each epoch.
     lengths = [len(inputs) for inputs, _ in rows]
 
     def blur(lengths: Tensor, generator: torch.Generator) -> Tensor:
@@ -166,10 +168,12 @@ def train(steps: int = STEPS, checkpoint: Path | None = None) -> tuple[GPT, BPET
         steps: length of the training; the schedule fits it.
         checkpoint: a folder for checkpoints.
     """
+    # SmolLM2 with a LoRA that does nothing yet.
     exchanges, _ = load_exchanges()
     model, tokenizer = load_smollm2()
     torch.manual_seed(SEED)
     add_lora(model)
+    # The LoRA alone is trained, on answers alone.
     batches, per_epoch = chat_batches(tokenizer, exchanges, BATCH_SIZE, SEED)
     trained = [p for p in model.parameters() if p.requires_grad]
     result = training.train(
@@ -202,10 +206,12 @@ def load_trained() -> tuple[GPT, BPETokenizer]:
 def make(folder: Path) -> dict[str, Any]:
     """Train the LoRA, write it, and measure it as it will be loaded."""
     model, tokenizer, result = train(checkpoint=folder)
+    # Half the digits are enough, in half the space.
     trained = [p for p in model.parameters() if p.requires_grad]
     for weight in trained:
         weight.data = weight.data.half()
     save_lora(model, WEIGHTS)
+    # What the card says.
     parts = load_exchanges()
     short = [
         sum(len(tokenizer.encode(each.answer)) <= MAX_ANSWER for each in part) for part in parts

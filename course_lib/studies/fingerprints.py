@@ -24,8 +24,6 @@ PACKAGE = "course_lib"
 BESIDE = (
     "checks",
     "files",
-    "plots",
-    "widgets",
     "figures",
     "data.archives",
     "training.checkpoints",
@@ -149,12 +147,14 @@ def _module_of(node: ast.expr, module: ModuleType) -> ModuleType | None:
 
 def _plain(value: Any) -> Any:
     """Return a setting as JSON can hold it; None if it is no setting."""
+    # What JSON has, and what can be written as a text.
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, re.Pattern):
         return value.pattern
     if isinstance(value, torch.dtype):
         return str(value)
+    # Of a collection its plain parts; one that has others only is no setting.
     if isinstance(value, dict):
         parts = {str(key): _plain(part) for key, part in value.items()}
         empty = all(part is None for part in parts.values())

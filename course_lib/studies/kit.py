@@ -7,7 +7,8 @@ A study is a module with
 - ``make(folder)``: trains, goes on from what an earlier start left in the folder, writes the files,
   and returns what is to be known of them;
 - ``probe()``: figures that show in a minute or two whether the code still does what it did;
-- ``card(facts)``, if there is one: the text of its card.
+- ``card(facts)``, if there is one: the text of its card;
+- ``BUILT_ON``, if there is one: the files of other studies that it reads.
 
 ``made.json`` holds for each study the fingerprint of the code and the settings that made its files,
 their SHA-256, the facts of its card, and what ``probe`` gave.
@@ -46,6 +47,7 @@ NAMES = (
     "speedrun",
     "scaling",
     "plays",
+    "ladder",
     "dialogue",
     "reviews",
     "translation",
@@ -68,6 +70,8 @@ def fingerprint_of(name: str) -> Fingerprint:
     found = fingerprint(*study(name).ENTRIES)
     for corpus in study(name).DATA:
         found.settings[f"corpus {corpus}"] = CORPORA[corpus].sha256[:12]
+    for file in getattr(study(name), "BUILT_ON", ()):
+        found.settings[f"file {file}"] = file_hash(FOLDER / file)[:12]
     return found
 
 
@@ -128,9 +132,10 @@ def listed(reasons: Sequence[str], most: int = 6) -> str:
 def how_to_mend(name: str, reasons: Sequence[str]) -> str:
     """Return what is stale, and the commands that mend it."""
     return (
-        f"{name} is stale: {listed(reasons)}. `python -m course_lib.studies.{name}` makes it "
-        "anew. If the code was only written otherwise, `python -m course_lib.studies --confirm "
-        f"{name}` checks that it gives the same, and notes it"
+        f"{', '.join(study(name).FILES)}: no longer what today's code makes ({listed(reasons)}). "
+        f"`python -m course_lib.studies.{name}` makes all anew. If the code was only written "
+        f"otherwise, `python -m course_lib.studies --confirm {name}` checks that it gives the "
+        "same, and notes it"
     )
 
 
@@ -180,6 +185,7 @@ def begin(name: str, again: bool) -> Path:
     """
     folder, now = BEGUN / name, fingerprint_of(name)
     note, wanted = folder / "begun.json", json.dumps([now.settings, now.code])
+    # Go on with what the same code began; put anything else aside.
     if folder.exists():
         same = note.exists() and note.read_text(encoding="utf-8") == wanted
         if again or not same:
@@ -191,6 +197,7 @@ def begin(name: str, again: bool) -> Path:
         else:
             left = ", ".join(sorted(path.name for path in folder.iterdir() if path != note))
             print(f"{name}: goes on from {folder} ({left}); --again begins anew", flush=True)
+    # Note whose it is before anything else is written.
     folder.mkdir(parents=True, exist_ok=True)
     write_text(note, wanted)
     return folder

@@ -5,15 +5,14 @@ others. A sample is what it writes after a line break, with the same seed. The h
 ladder whole. To make it takes about seven minutes of one core.
 """
 
-import argparse
 import json
 import math
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,33 +25,17 @@ from course_lib.data import HELD_OUT, load_spoken_plays
 from course_lib.files import written_whole
 from course_lib.generation import Sampler, Tokenizer, generate
 from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
-from course_lib.studies import plays
+from course_lib.studies import kit, plays
 from course_lib.studies.ablation import without
 from course_lib.text import CharacterTokenizer, KneserNey
 from course_lib.training import corpus_loss, random_windows, recipe_optimizers
 
-FILE = Path(__file__).with_name("runs") / "ladder.json"
-WEIGHTS = Path(__file__).with_name("weights") / "ladder.safetensors"
-BEGUN = Path("_build") / "studies" / "ladder"  # what a run that was stopped had made
+FILES = ("runs/ladder.json", "weights/ladder.safetensors", "weights/ladder.md")
+DATA = ("plays",)
+BUILT_ON = plays.FILES[:2]  # one rung is another study's model
 STEPS, CHARACTERS, CONTEXT, SEED = 1000, 2048, 64, 0  # characters of a step
 TABLE_RATE, TABLE_PAIRS = 100.0, 4096
 WRITTEN = 160  # characters of a sample
-
-
-class Rung(NamedTuple):
-    """A model of the ladder.
-
-    Attributes:
-        name: what it is.
-        chapter: the notebook that builds it.
-        bits: per byte of the held-out plays.
-        sample: what it writes.
-    """
-
-    name: str
-    chapter: str
-    bits: float
-    sample: str
 
 
 class Text(NamedTuple):
@@ -167,29 +150,33 @@ def transformer(steps: int = STEPS) -> tuple[float, str]:
     return _trained(GPT(config), "gpt2", steps)
 
 
-def _new_well() -> Speedrun:
+def new_well() -> Speedrun:
+    """Return the untrained model of the speedrun recipe, four blocks."""
     size = load_text().tokenizer.vocab_size
     return Speedrun(SpeedrunConfig(size, context=2 * CONTEXT, n_layers=4))
 
 
-def trained_well(steps: int = STEPS) -> tuple[float, str]:
+def trained_well(steps: int = STEPS, keep: Path | None = None) -> tuple[float, str]:
     """Train four blocks of the speedrun recipe on as many characters, in longer windows.
 
-    The model is kept, in 16 bits, for :func:`load_trained_well`.
+    Args:
+        steps: length of the training.
+        keep: the file that the model is written to, in 16 bits.
     """
     torch.manual_seed(SEED)
-    model = _new_well()
+    model = new_well()
     bits_and_sample = _trained(model, "speedrun", steps)
-    half = {name: tensor.bfloat16() for name, tensor in model.state_dict().items()}
-    with written_whole(WEIGHTS) as part:
-        save_file(half, part)
+    if keep:
+        half = {name: tensor.bfloat16() for name, tensor in model.state_dict().items()}
+        with written_whole(keep) as part:
+            save_file(half, part)
     return bits_and_sample
 
 
 def load_trained_well() -> tuple[Speedrun, CharacterTokenizer]:
     """Return the model that 'Training' ends with, in evaluation mode, and its tokenizer."""
-    model = _new_well()
-    load_model(model, WEIGHTS)
+    model = new_well()
+    load_model(model, kit.FOLDER / FILES[1])
     return model.eval(), load_text().tokenizer
 
 
@@ -200,7 +187,7 @@ def pieces() -> tuple[float, str]:
     return _of_gpt(model, tokenizer, ids)
 
 
-MAKERS: dict[str, tuple[str, Callable[[], tuple[float, str]]]] = {
+MAKERS: dict[str, tuple[str, Callable[..., tuple[float, str]]]] = {
     "all letters alike": ("numbers_that_learn", alike),
     "letter frequencies": ("numbers_that_learn", frequencies),
     "pairs of letters, learned": ("numbers_that_learn", learned_pairs),
@@ -210,46 +197,63 @@ MAKERS: dict[str, tuple[str, Callable[[], tuple[float, str]]]] = {
     "runs of six letters, counted": ("language_models", counted),
     "pieces of words, trained longer": ("text_generation", pieces),
 }
+WELL = "a Transformer, trained well"  # the one that is kept
+TRAINED = (learned_pairs, attention_alone, transformer, trained_well)  # in so many steps
 
 
-def load_ladder() -> list[Rung]:
-    """Return the committed ladder, from the lowest rung up."""
-    rows = json.loads(FILE.read_text(encoding="utf-8"))
-    return [Rung(**row) for row in rows]
+def rung(name: str, **settings: Any) -> dict[str, Any]:
+    """Make one rung: its name, the chapter that builds it, bits per byte, and what it writes."""
+    chapter, maker = MAKERS[name]
+    bits, sample = maker(**settings)
+    return {"name": name, "chapter": chapter, "bits": bits, "sample": sample}
 
 
-def make(folder: Path) -> None:
-    """Make every rung that an earlier start did not, and write the ladder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    done = folder / "rungs.json"
-    rungs = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
-    for name, (chapter, rung) in MAKERS.items():
-        if name not in rungs:
-            rungs[name] = Rung(name, chapter, *rung())._asdict()
-            print(f"{name}: {rungs[name]['bits']:.2f} bits per byte", flush=True)
-            with written_whole(done) as part:
-                part.write_text(json.dumps(rungs), encoding="utf-8")
-    rows = sorted((rungs[name] for name in MAKERS), key=lambda row: -row["bits"])
-    with written_whole(FILE) as part:
-        part.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+def make(folder: Path) -> dict[str, Any]:
+    """Make all rungs; write the ladder, from the lowest rung up, and the model that is kept."""
+    runs, weights, _ = (kit.FOLDER / file for file in FILES)
+    kept = folder / weights.name
+    plan = {name: partial(rung, name) for name in MAKERS}
+    plan[WELL] = partial(rung, WELL, keep=kept)
+    with kit.one_thread():
+        done = kit.collect(folder, plan, lambda found: f"{found['bits']:.2f} bits per byte")
+    # What a stop may part is written at the end.
+    with written_whole(weights) as part:
+        shutil.copyfile(kept, part)
+    rows = sorted(done.values(), key=lambda row: -row["bits"])
+    text = json.dumps(rows, ensure_ascii=False, indent=1)
+    kit.write_text(runs, text + "\n")
+    return {"bits": done[WELL]["bits"], "weights": sum(p.numel() for p in new_well().parameters())}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the ladder as the command line says."""
-    parser = argparse.ArgumentParser(
-        prog="python -m course_lib.studies.ladder",
-        description="Make the ladder of models of the plays (seven minutes). "
-        "A run that was stopped goes on with the next rung.",
-    )
-    parser.add_argument("--again", action="store_true", help="begin anew")
-    if parser.parse_args(arguments).again:
-        shutil.rmtree(BEGUN, ignore_errors=True)
-    if BEGUN.exists():
-        print(f"goes on from {BEGUN}; --again begins anew", flush=True)
-    make(BEGUN)
-    shutil.rmtree(BEGUN)
-    return 0
+def probe() -> dict[str, Any]:
+    """Return the bits of each rung; of one that is trained, after a few steps."""
+    with kit.one_thread():
+        return {
+            name: rung(name, **{"steps": 20} if maker in TRAINED else {})["bits"]
+            for name, (_, maker) in MAKERS.items()
+        }
 
+
+def card(facts: dict[str, Any]) -> str:
+    """Return the card of the model that is kept."""
+    return f"""# ladder.safetensors
+
+A GPT that reads Shakespeare's plays by character, the rung '{WELL}' of the ladder. \
+`course_lib.studies.ladder.load_trained_well` loads it.
+
+- **Made by:** `python -m course_lib.studies.ladder`, seed {SEED}, {STEPS:,} steps of \
+{CHARACTERS:,} characters of 35 plays.
+- **Shape:** the speedrun recipe: four layers, context {2 * CONTEXT}; \
+{facts["weights"] / 1e6:.1f} million weights in bfloat16.
+- **Figures:** {facts["bits"]:.2f} bits per byte of the three held-out plays (*Hamlet*, *Macbeth*, \
+*Twelfth Night*).
+- **Faults:** spells words, loses the thread within a line, knows no speakers and no stage \
+directions, which were left out. Its language is that of around 1600, with that time's prejudices.
+- **Data:** Shakespeare's plays; see the data cards.
+"""
+
+
+ENTRIES = (rung, *(maker for _, maker in MAKERS.values()))
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kit.main("ladder"))

@@ -27,12 +27,6 @@ CONTEXT, WIDTH = 128, 128
 EVALUATED = 20_000  # tokens of the held-out plays
 
 
-def load_parts() -> tuple[str, str]:
-    """Return what is spoken in the 35 plays to train on, and in the three held out."""
-    training, held_out = load_spoken_plays(HELD_OUT)
-    return training, held_out
-
-
 def new_model(vocab_size: int) -> Speedrun:
     """Return an untrained model of the speedrun recipe, two layers of width 128."""
     return Speedrun(SpeedrunConfig(vocab_size, context=CONTEXT, d_model=WIDTH))
@@ -49,7 +43,8 @@ def load_trained() -> tuple[Speedrun, BPETokenizer]:
 
 def measure(model: nn.Module, tokenizer: BPETokenizer) -> float:
     """Return the loss in nats per token at the beginning of the held-out plays."""
-    tokens = torch.tensor(tokenizer.encode(load_parts()[1])[:EVALUATED])
+    _, held_out = load_spoken_plays(HELD_OUT)
+    tokens = torch.tensor(tokenizer.encode(held_out)[:EVALUATED])
     return corpus_loss(model, tokens, CONTEXT)
 
 
@@ -62,9 +57,11 @@ def train(
         steps: length of the training; the schedule fits it.
         checkpoint: a folder for checkpoints.
     """
-    text, _ = load_parts()
+    text, _ = load_spoken_plays(HELD_OUT)
+    # Its own byte pairs, from the plays that it learns from.
     tokenizer = BPETokenizer.train(text, VOCAB_SIZE)
     tokens = torch.tensor(tokenizer.encode(text))
+    # A seed draws the weights and the windows.
     torch.manual_seed(SEED)
     model = new_model(tokenizer.vocab_size)
     optimizers, schedule = recipe_optimizers(model, "speedrun", steps)
@@ -90,9 +87,10 @@ def make(folder: Path) -> dict[str, Any]:
     weights, vocabulary, _ = (kit.FOLDER / file for file in FILES)
     tokenizer.save(vocabulary)
     kit.save_half(weights, model)
+    text, _ = load_spoken_plays(HELD_OUT)
     return {
         "loss": measure(*load_trained()),
-        "tokens": len(tokenizer.encode(load_parts()[0])),
+        "tokens": len(tokenizer.encode(text)),
         "weights": sum(p.numel() for p in model.parameters()),
         "time": kit.time_taken(result.seconds),
     }

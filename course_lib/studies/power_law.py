@@ -64,6 +64,7 @@ def fit_power_law(losses: ArrayLike, *sizes: ArrayLike, floor: bool = True) -> P
         ValueError: if the numbers don't fit together, aren't positive, or are too few, or if the
             loss doesn't fall with size.
     """
+    # Numbers that fit together, enough of them to tell the terms apart.
     y, x = np.asarray(losses, float), np.array(sizes, float)
     if not sizes or y.ndim != 1 or x.shape != (len(sizes), len(y)):
         raise ValueError(f"sizes: expected shape {y.shape} like losses, got {x.shape[1:]}")
@@ -77,6 +78,7 @@ def fit_power_law(losses: ArrayLike, *sizes: ArrayLike, floor: bool = True) -> P
     centered = np.log(x) - np.log(x).mean(axis=1, keepdims=True)
     independent = np.linalg.matrix_rank(centered) == len(x)
     expect(independent, "sizes", "kinds that don't grow in step", "one that follows another")
+    # The fit, refused where the loss rises with size.
     law = _least_squares(y, x, floor)
     if min(law.scales) <= 0:
         raise ValueError("losses: expected them to fall as sizes grow")
@@ -86,11 +88,13 @@ def fit_power_law(losses: ArrayLike, *sizes: ArrayLike, floor: bool = True) -> P
 def _least_squares(y: np.ndarray, x: np.ndarray, floor: bool) -> PowerLaw:
     middle = np.exp(np.log(x).mean(axis=1, keepdims=True))  # keeps powers near 1
     exponents = np.full((len(x), 2), (0.01, 3.0))
+    # Search on a grid of exponents; the next one lies about the best of this one.
     for _ in range(12):
         points = 25 if len(x) == 1 else 13
         axes = [np.geomspace(low, high, points) for low, high in exponents]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(x))  # (G, k)
         powers = (x / middle) ** -grid[..., None]  # (G, k, n)
+        # With the exponents given, scales and floor are those of a linear fit.
         means = powers.mean(axis=-1), y.mean()
         p, q = (powers - means[0][..., None], y - means[1]) if floor else (powers, y)
         scales = np.linalg.solve(p @ p.mT, (p @ q)[..., None])[..., 0]  # (G, k)
@@ -98,10 +102,12 @@ def _least_squares(y: np.ndarray, x: np.ndarray, floor: bool) -> PowerLaw:
         best = np.unravel_index(errors.argmin(), [len(axis) for axis in axes])
         for bounds, axis, i in zip(exponents, axes, best, strict=True):
             bounds[:] = axis[max(i - 1, 0)], axis[min(i + 1, len(axis) - 1)]
+    # The floor follows from the means. Below 0 there is none.
     chosen = errors.argmin()
     bottom = float(means[1] - scales[chosen] @ means[0][chosen]) if floor else 0.0
     if bottom < 0:
         return _least_squares(y, x, floor=False)
+    # The spread, by the runs that are left beyond the terms.
     free = len(y) - 2 * len(x) - floor
     return PowerLaw(
         bottom,

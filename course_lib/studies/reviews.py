@@ -75,6 +75,7 @@ def split_reviews(reviews: Sequence[Review]) -> ReviewParts:
     Args:
         reviews: in the file's order, as ``load_film_reviews`` gives them.
     """
+    # By place in the file: films stay together.
     parts = ReviewParts([], [], [])
     for i in range(len(reviews)):
         place = i % _CYCLE
@@ -84,6 +85,7 @@ def split_reviews(reviews: Sequence[Review]) -> ReviewParts:
             parts.validation.append(i)
         elif place >= _TEST:
             parts.test.append(i)
+    # Near copies of held-out reviews go.
     test = set(parts.test)
     held_out = test.union(parts.validation)
     copies = [pair[:2] for pair in near_copies([review.text for review in reviews])]

@@ -176,6 +176,7 @@ def run(
     Raises:
         ValueError: if the share leaves no two batches, or a number is out of its range.
     """
+    # What is read, in which order.
     shape = config(width, corpus.vocab_size)
     check_shares(share=share)
     check_sizes(epochs=epochs)
@@ -190,6 +191,7 @@ def run(
         rows = (step * BATCH_SIZE + torch.arange(BATCH_SIZE)) % len(windows)
         return windows[rows, :-1], windows[rows, 1:]
 
+    # Train: Muon for the matrices, AdamW for the rest, timed by the processor.
     torch.manual_seed(seed)
     model = Speedrun(shape)
     matrices, rest = split_parameters(model)
@@ -211,6 +213,7 @@ def run(
         seed=seed,
     )
     seconds = time.process_time() - start
+    # Measure on whole plays that it has not read.
     right = hits(model, corpus.test)
     return {
         "width": width,

@@ -105,6 +105,7 @@ def translation_batches(
     Raises:
         ValueError: if there is no pair, a language isn't known, or a batch has no room for a pair.
     """
+    # Rows of token ids: the source, what the decoder reads, what it should write.
     end = tokenizer.special_tokens[END]
     rows = []
     for language, its_pairs in pairs.items():
@@ -116,6 +117,7 @@ def translation_batches(
             target = encode(tokenizer, protect(pair.target, values)[0])[:MAX_TOKENS]
             rows.append(([*source, end], [start, *target], [*target, end]))
     expect(len(rows) > 0, "pairs", "at least one", "none")
+    # Rows of about the same length side by side, others in each epoch.
     lengths = [len(source) + len(target) for source, target, _ in rows]
 
     def blur(lengths: Tensor, generator: torch.Generator) -> Tensor:
@@ -139,10 +141,12 @@ def train(
         steps: length of the training; the schedule fits it.
         checkpoint: a folder for checkpoints.
     """
+    # One tokenizer and one model for all languages.
     pairs, *_ = load_parts()
     tokenizer = train_tokenizer(pairs, VOCAB_SIZE)
     torch.manual_seed(SEED)
     model = new_model(tokenizer.vocab_size)
+    # Train by the speedrun recipe, with smoothed labels.
     optimizers, schedule = recipe_optimizers(model, "speedrun", steps)
     batches, _ = translation_batches(tokenizer, pairs, BATCH_TOKENS, SEED)
     result = training.train(
@@ -180,11 +184,13 @@ def scores(model: Transformer, tokenizer: BPETokenizer) -> dict[str, dict[str, l
     found: dict[str, dict[str, list[float]]] = {}
     for language, pairs in load_parts()[2].items():
         sources, wanted = [pair.source for pair in pairs], [[pair.target for pair in pairs]]
+        # The English as it is shows what the score gives for nothing.
         ways = {
             "copying": sources,
             "greedy": translate(model, tokenizer, sources, language),
             "four beams": translate(model, tokenizer, sources, language, n_beams=4),
         }
+        # By sacrebleu; it splits Chinese otherwise.
         split = "zh" if language == "zh_CN" else "13a"
         found[language] = {
             way: [

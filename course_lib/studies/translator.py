@@ -65,12 +65,14 @@ def translate(
     expect(not isinstance(messages, str), "messages", "a list of texts", "one text")
     normalized = [normalize(message) for message in messages]
     expect(all(normalized), "messages", "texts that are not empty", "''")
+    # Pieces that the model can read, their placeholders as slots.
     device = next(model.parameters()).device
     start, end = (tokenizer.special_tokens[t] for t in (LANGUAGES[language], END))
     cut = [_pieces(tokenizer, message) for message in normalized]
     prepared = [protect(piece) for pieces in cut for piece in pieces]
     rows = [[*encode(tokenizer, message), end] for message, _ in prepared]
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # like lengths side by side
+    # Batch by batch, each of like lengths.
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found = [""] * len(rows)
     for first in range(0, len(rows), batch_size):
         chosen = order[first : first + batch_size]
@@ -85,6 +87,7 @@ def translate(
         )
         for i, hypotheses in zip(chosen, searched, strict=True):
             found[i] = restore(tokenizer.decode(hypotheses[0].tokens), prepared[i][1])
+    # A message's pieces together again.
     between, rest = "" if language == "zh_CN" else " ", iter(found)
     return [between.join(islice(rest, len(pieces))) for pieces in cut]
 
@@ -142,6 +145,7 @@ def cross_attention(
         ValueError: if the language isn't known, or a text is longer than ``MAX_TOKENS``.
     """
     check_one_of("language", language, LANGUAGES)
+    # Both texts as token ids.
     device = next(model.parameters()).device
     start, end = (tokenizer.special_tokens[t] for t in (LANGUAGES[language], END))
     protected, values = protect(normalize(message))
@@ -149,9 +153,10 @@ def cross_attention(
     target = encode(tokenizer, protect(normalize(translation), values)[0])
     for name, size in {"message": len(source) - 1, "translation": len(target)}.items():
         expect(size <= MAX_TOKENS, name, f"at most {MAX_TOKENS} tokens", size)
+    # Note what each layer's cross-attention reads.
     memory = model.encode(torch.tensor([source], device=device))
     blocks = cast(list[CrossBlock], list(model.decoder.blocks))
-    asked: list[Tensor] = []  # what each layer's cross-attention reads
+    asked: list[Tensor] = []
     hooks = [
         block.cross_norm.register_forward_hook(lambda _, __, output: asked.append(output))
         for block in blocks
@@ -161,6 +166,7 @@ def cross_attention(
     finally:
         for hook in hooks:
             hook.remove()
+    # Ask each layer again, for its weights.
     weights = [
         block.cross_attention(x, keys_values=pair, return_weights=True)[1][0]
         for block, x, pair in zip(blocks, asked, memory.keys_values, strict=True)

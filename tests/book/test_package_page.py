@@ -50,7 +50,8 @@ def test_a_name_that_a_chapter_uses_links_to_it(path):
     code = "\n".join(c.source for c in read_notebook(path).cells if c.cell_type == "code")
     code = re.sub(r"(\"{3}|'{3}).*?\1", "", code, flags=re.S)  # a script in a string is not read
     lines = re.findall(r"^from course_lib\.([\w.]+) import \(?([^)]*?)(?:\)|$)", code, re.M)
-    used = {(door, name.strip()) for door, names in lines for name in names.split(",")}
+    named = [(door, name.split(" as ")[0]) for door, names in lines for name in names.split(",")]
+    used = {(door, name.strip()) for door, name in named}
     used |= {("figures", name) for name in re.findall(r"\bfigures\.(\w+)\(", code)}
     modules = [one for one in used if ".".join(one) in SECTIONS]
     for door, module in modules:

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from course_lib.data import HELD_OUT, load_spoken_plays
 from course_lib.studies import kit, plays
 from course_lib.training import corpus_loss
 
@@ -21,7 +22,7 @@ def card():
 
 @pytest.mark.network
 def test_training_text_is_the_one_that_the_card_counts(trained, card):
-    training, held_out = plays.load_parts()
+    training, held_out = load_spoken_plays(HELD_OUT)
     _, tokenizer = trained
     assert "To be, or not to be" in held_out
     assert "To be, or not to be" not in training
@@ -31,6 +32,6 @@ def test_training_text_is_the_one_that_the_card_counts(trained, card):
 @pytest.mark.network
 def test_held_out_loss_is_the_card_s(trained, card):
     model, tokenizer = trained
-    tokens = torch.tensor(tokenizer.encode(plays.load_parts()[1]))[:20_000]
+    tokens = torch.tensor(tokenizer.encode(load_spoken_plays(HELD_OUT)[1]))[:20_000]
     loss = corpus_loss(model, tokens, model.config.context)
     assert float(re.search(r"([\d.]+) nats per token", card)[1]) == pytest.approx(loss, abs=0.02)
