@@ -3,6 +3,7 @@
 Taught in 'Evaluation'.
 """
 
+from course_lib.evaluation.choices import Question, choice_log_probs, choose
 from course_lib.evaluation.intervals import bootstrap_interval
 from course_lib.evaluation.labels import (
     accuracy,
@@ -12,6 +13,7 @@ from course_lib.evaluation.labels import (
     reliability,
 )
 from course_lib.evaluation.language import bits_per_byte, perplexity, token_losses
+from course_lib.evaluation.preference import bradley_terry
 from course_lib.evaluation.translation import (
     bleu,
     bleu_counts,
@@ -23,12 +25,16 @@ from course_lib.evaluation.translation import (
 )
 
 __all__ = [
+    "Question",
     "accuracy",
     "bits_per_byte",
     "bleu",
     "bleu_counts",
     "bleu_from_counts",
     "bootstrap_interval",
+    "bradley_terry",
+    "choice_log_probs",
+    "choose",
     "chrf",
     "chrf_counts",
     "chrf_from_counts",
