@@ -36,6 +36,7 @@ from course_lib.figures.style import (
     use_course_style,
 )
 from course_lib.figures.svg import show
+from course_lib.figures.tensors import broadcasting, matrix_product
 from course_lib.figures.threshold import threshold_explorer
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "attention_explorer",
     "attention_map",
     "bleu_calculator",
+    "broadcasting",
     "conversation",
     "copies_and_shards",
     "cost_calculator",
@@ -58,6 +60,7 @@ __all__ = [
     "ladder",
     "ladder_html",
     "lora",
+    "matrix_product",
     "merges_explorer",
     "muon",
     "pipeline",

@@ -48,9 +48,14 @@ def show(fig: Figure, title: str, caption: str, *, alt: str) -> None:
 
 def figure_html(fig: Figure, title: str, caption: str, *, alt: str) -> str:
     """Return what :func:`show` shows."""
+    return drawing_html(drawings(fig), title, caption, alt=alt)
+
+
+def drawing_html(svg: str, title: str, caption: str, *, alt: str) -> str:
+    """Return a drawing, given as SVG, as a figure with its title above and its caption below."""
     return (
         f'<figure class="lm-figure lm-plot"><style>{STYLE}</style><p class="title">{title}</p>'
-        f'<div role="img" aria-label="{html.escape(alt)}">{drawings(fig)}</div>'
+        f'<div role="img" aria-label="{html.escape(alt)}">{svg}</div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

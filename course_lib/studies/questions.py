@@ -67,7 +67,7 @@ def _swapped(pairs: Sequence[tuple[str, str]], per_word: int) -> list[Question]:
     """
     sentences = _sentences(load_spoken_plays(HELD_OUT)[1])
     words = [re.findall(r"[a-z'-]+", sentence.lower()) for sentence in sentences]
-    questions = []
+    questions: list[Question] = []
     for pair in pairs:
         has = [
             [i for i, found in enumerate(words) if found.count(word) == 1 and other not in found]
