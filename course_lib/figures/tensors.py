@@ -11,7 +11,7 @@ from course_lib.figures.diagrams import WIDTH, Drawing
 from course_lib.figures.style import COLORS
 from course_lib.figures.svg import drawing_html
 
-SIDE = 30  # of a cell
+SIDE = 38  # of a cell
 COUNTS = ((1, 3), (2, 2), (0, 5))  # an example: three letters, two that may follow
 LEFT, RIGHT = ((2, 0, 1), (1, 3, 2)), ((1, 0), (2, 1), (0, 4))
 
@@ -27,7 +27,7 @@ def _cell(d: Drawing, x: float, y: float, value: str, hue: str, strong: bool, gh
         f'<rect x="{x:g}" y="{y:g}" width="{SIDE}" height="{SIDE}" '
         f'style="fill:{fill};stroke:{_hue(hue)};stroke-width:{2 if strong else 1}{dashed}"/>'
     )
-    d.text(x + SIDE / 2, y + SIDE / 2 + 5, value, 14, "muted" if ghost else "ink", mono=True)
+    d.text(x + SIDE / 2, y + SIDE / 2 + 5, value, 13.5, "muted" if ghost else "ink", mono=True)
 
 
 def _matrix(
@@ -68,10 +68,10 @@ def _broadcast() -> str:
     d = Drawing()
     totals = [[sum(row)] * 2 for row in COUNTS]
     shares = [[value / sum(row) for value in row] for row in COUNTS]
-    end = _matrix(d, 40, 10, COUNTS, "(3, 2)")
+    end = _matrix(d, 36, 10, COUNTS, "(3, 2)")
     end = _matrix(d, _sign(d, end, "/"), 10, totals, "(3, 1) → (3, 2)", "query", real=1)
     _matrix(d, _sign(d, end, "=") + 8, 10, shares, "(3, 2)")
-    return _svg(d, 130)
+    return _svg(d, 152)
 
 
 def _product() -> str:
@@ -80,13 +80,13 @@ def _product() -> str:
                for row in LEFT]  # fmt: skip
     row = [(1, k) for k in range(3)]
     column = [(k, 1) for k in range(3)]
-    end = _matrix(d, 30, 10, LEFT, "(2, 3)", "query", row)
+    end = _matrix(d, 16, 10, LEFT, "(2, 3)", "query", row)
     end = _matrix(d, _sign(d, end, "@"), 10, RIGHT, "(3, 2)", "key", column)
     _matrix(d, _sign(d, end, "="), 10, product, "(2, 2)", "accent", [(1, 1)])
     terms = [(a, b[1]) for a, b in zip(LEFT[1], RIGHT, strict=True)]
     said = " + ".join(f"{a} · {b}" for a, b in terms) + f" = {product[1][1]}"
-    d.text(WIDTH / 2, 156, said, 15, mono=True)
-    return _svg(d, 170)
+    d.text(WIDTH / 2, 178, said, 15, mono=True)
+    return _svg(d, 192)
 
 
 def broadcasting() -> HTML:

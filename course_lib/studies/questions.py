@@ -38,7 +38,7 @@ KINDS = (
     r"how many|what number",
     r"what year|^when did",
     r"\bcolou?rs?\b",
-    r"countr",
+    r"\bcountry|\bcountries",
     r"\bcity\b",
     r"\bstate\b",
     r"\b(sea|ocean|continent|island)\b|^where",
