@@ -147,7 +147,12 @@ def _steps_of(tokens: Sequence[str], cached: bool) -> str:
                 _cell(d, 92 + 48 * place, top + 14 * row, 40, 13, hue, 85 if now else 12)
     bottom = 36 + 38 * len(tokens)
     d.text(
-        92, bottom + 16, f"{computed} keys and values computed", 14.5, anchor="start", weight=600
+        92,
+        bottom + 16,
+        f"{computed} keys and {computed} values computed",
+        14.5,
+        anchor="start",
+        weight=600,
     )
     return _svg(d, bottom + 28)
 
@@ -161,8 +166,8 @@ def key_value_cache() -> None:
         "Strong: computed in this step. Pale: kept from an earlier one. The query is the newest "
         "token’s alone, and looks at the whole row.",
         "Two triangles of cells, five steps of five tokens. Without a cache every cell of every "
-        "row is computed: 15 keys and values. With a cache only the last cell of a row is "
-        "computed, 5 in all; the others are pale.",
+        "row is computed: 15 keys and 15 values. With a cache only the last cell of a row is "
+        "computed, 5 of each; the others are pale.",
         _panels(
             {
                 "without a cache": _steps_of(tokens, cached=False),
