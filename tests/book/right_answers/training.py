@@ -110,3 +110,36 @@ def clip__with_an_early_exit(gradients, limit):
     if norm <= limit:
         return [g.clone() for g in gradients]
     return [g / norm * limit for g in gradients]
+
+
+def learn__with_torch(model, tokens, starts, context, rate, warmup, decay, limit):
+    adam, losses = torch.optim.Adam(model.parameters(), lr=rate), []
+    for step, places in enumerate(starts):
+        rows = torch.stack([tokens[s : s + context + 1] for s in places])
+        logits = model(rows[:, :-1]).transpose(1, 2)  # (B, V, T)
+        loss = torch.nn.functional.cross_entropy(logits, rows[:, 1:])
+        losses.append(float(loss.detach()))
+        model.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        up, left = (step + 1) / (warmup + 1), len(starts) - step
+        adam.param_groups[0]["lr"] = rate * min(1, up, left / decay if decay else 1)
+        adam.step()
+    return losses
+
+
+def learn__without_an_optimizer(model, tokens, starts, context, rate, warmup, decay, limit):
+    parameters = list(model.parameters())
+    means, squares = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    losses = []
+    for step, places in enumerate(starts):
+        inputs, targets = windows__slice_by_slice(tokens, places, context)
+        loss = cross_entropy__one_hot_product(model(inputs).flatten(0, 1), targets.flatten())
+        gradients = clip__with_an_early_exit(torch.autograd.grad(loss, parameters), limit)
+        now = rate * factor__with_early_exits(step, len(starts), warmup, decay)
+        for i, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+            old = p.detach(), g, means[i], squares[i]
+            new, means[i], squares[i] = adam_step__by_lerp(*old, step + 1, now, 0.9, 0.999, 1e-8)
+            p.data = new
+        losses.append(loss.item())
+    return losses

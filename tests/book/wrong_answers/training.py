@@ -186,3 +186,58 @@ def clip__forgets_the_root(gradients, limit):
 def clip__divides_by_a_norm_of_zero(gradients, limit):
     norm = torch.cat([g.flatten() for g in gradients]).norm()
     return [g / norm * min(norm.item(), limit) for g in gradients]
+
+
+def _learned(model, tokens, starts, context, rate, warmup, decay, limit, wrong):
+    adam, losses = torch.optim.Adam(model.parameters(), rate), []
+    for step, places in enumerate(starts):
+        rows = torch.stack([tokens[s : s + context + 1] for s in places])
+        inputs, targets = rows[:, :-1], rows[:, :-1] if wrong == "shift" else rows[:, 1:]
+        loss = torch.nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+        if wrong != "zero_grad":
+            adam.zero_grad()
+        loss.backward()
+        if wrong != "clip":
+            torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        up = (step + 1) / (warmup + 1)
+        down = (len(starts) - step) / decay if decay else 1
+        if wrong == "new optimizer":
+            adam = torch.optim.Adam(model.parameters(), rate)
+        if wrong == "late rate":
+            adam.step()
+        if wrong != "schedule":
+            adam.param_groups[0]["lr"] = rate * min(1, up, down)
+        if wrong == "before zero":
+            adam.zero_grad()
+        if wrong != "late rate":
+            adam.step()
+        losses.append(loss.item())
+    return losses
+
+
+def learn__forgets_zero_grad(model, tokens, starts, context, rate, warmup, decay, limit):
+    return _learned(model, tokens, starts, context, rate, warmup, decay, limit, "zero_grad")
+
+
+def learn__without_the_shift(model, tokens, starts, context, rate, warmup, decay, limit):
+    return _learned(model, tokens, starts, context, rate, warmup, decay, limit, "shift")
+
+
+def learn__never_clips(model, tokens, starts, context, rate, warmup, decay, limit):
+    return _learned(model, tokens, starts, context, rate, warmup, decay, limit, "clip")
+
+
+def learn__at_the_full_rate(model, tokens, starts, context, rate, warmup, decay, limit):
+    return _learned(model, tokens, starts, context, rate, warmup, decay, limit, "schedule")
+
+
+def learn__sets_the_rate_after_the_step(model, tokens, starts, context, rate, warmup, decay, limit):
+    return _learned(model, tokens, starts, context, rate, warmup, decay, limit, "late rate")
+
+
+def learn__a_new_optimizer_each_step(model, tokens, starts, context, rate, warmup, decay, limit):
+    return _learned(model, tokens, starts, context, rate, warmup, decay, limit, "new optimizer")
+
+
+def learn__zeroes_after_backward(model, tokens, starts, context, rate, warmup, decay, limit):
+    return _learned(model, tokens, starts, context, rate, warmup, decay, limit, "before zero")
