@@ -9,9 +9,8 @@ from course_lib.studies import kit
 
 def check(name: str) -> None:
     """Say whether one study's files are what today's code makes, and what mends them if not."""
-    reasons = kit.stale(name)
-    if reasons:
-        raise ValueError(kit.how_to_mend(name, reasons))
+    if kit.stale(name):
+        raise ValueError(kit.how_to_mend(name))
     print(f"{name}: what today's code makes", flush=True)
 
 

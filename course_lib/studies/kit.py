@@ -105,22 +105,26 @@ def record(name: str, facts: Mapping[str, Any], probe: Mapping[str, Any]) -> Non
 
 def stale(name: str) -> list[str]:
     """Say why a study's files aren't what today's code makes; nothing if they are."""
+    trained, rest = _differences(name)
+    return trained + rest
+
+
+def _differences(name: str) -> tuple[list[str], list[str]]:
+    """Say for what only training again makes up, and what else differs."""
     entry = made().get(name)
     if entry is None:
-        return ["made.json doesn't know it"]
-    settings, rest = Fingerprint(entry["settings"], entry["code"]).differences(fingerprint_of(name))
-    return settings + rest + _other_files(name, entry)
-
-
-def _other_files(name: str, entry: Mapping[str, Any]) -> list[str]:
-    """Say which files are missing, or aren't those that were made."""
-    found = []
+        return ["made.json doesn't know it"], []
+    # A changed setting makes other files, whatever the first steps are like.
+    known = Fingerprint(entry["settings"], entry["code"])
+    trained, rest = known.differences(fingerprint_of(name))
+    # A card is written from what is known.
     for file in study(name).FILES:
+        of = rest if file == f"weights/{name}.md" else trained
         if not (FOLDER / file).exists():
-            found.append(f"{file} is missing")
+            of.append(f"{file} is missing")
         elif file_hash(FOLDER / file) != entry["files"].get(file):
-            found.append(f"{file} isn't the file that was made")
-    return found
+            of.append(f"{file} isn't the file that was made")
+    return trained, rest
 
 
 def listed(reasons: Sequence[str], most: int = 6) -> str:
@@ -129,13 +133,19 @@ def listed(reasons: Sequence[str], most: int = 6) -> str:
     return "; ".join([*reasons[:most], *more])
 
 
-def how_to_mend(name: str, reasons: Sequence[str]) -> str:
-    """Return what is stale, and the commands that mend it."""
+def how_to_mend(name: str) -> str:
+    """Return which files are stale, why, and the commands that mend them."""
+    trained, rest = _differences(name)
+    command = "python -m course_lib.studies"
+    text = (
+        f"{', '.join(study(name).FILES)}: no longer what today's code makes "
+        f"({listed(trained + rest)}). `{command}.{name}` makes all anew"
+    )
+    if trained:
+        return text
     return (
-        f"{', '.join(study(name).FILES)}: no longer what today's code makes ({listed(reasons)}). "
-        f"`python -m course_lib.studies.{name}` makes all anew. If the code was only written "
-        f"otherwise, `python -m course_lib.studies --confirm {name}` checks that it gives the "
-        "same, and notes it"
+        f"{text}. If the code was only written otherwise, `{command} --confirm {name}` checks that "
+        "it gives the same, and notes it"
     )
 
 
@@ -146,15 +156,10 @@ def confirm(name: str) -> None:
         ValueError: if a setting has another value, a file isn't the one that was made, or a figure
             of the probe differs.
     """
-    module, entry = study(name), made().get(name)
-    if entry is None:
-        raise ValueError(f"made.json doesn't know {name}; make it once")
-    # A changed setting makes other files, whatever the first steps are like.
-    changed, _ = Fingerprint(entry["settings"], entry["code"]).differences(fingerprint_of(name))
-    card = f"weights/{name}.md"
-    changed += [line for line in _other_files(name, entry) if not line.startswith(card)]
-    if changed:
-        raise ValueError(f"{listed(changed)}: only training again makes up for that")
+    trained, _ = _differences(name)
+    if trained:
+        raise ValueError(f"{listed(trained)}: only training again makes up for that")
+    module, entry = study(name), made()[name]
     probe = module.probe()
     wrong = [
         f"{what} was {before}, is {probe.get(what)}"
@@ -197,6 +202,8 @@ def begin(name: str, again: bool) -> Path:
         else:
             left = ", ".join(sorted(path.name for path in folder.iterdir() if path != note))
             print(f"{name}: goes on from {folder} ({left}); --again begins anew", flush=True)
+    else:
+        print(f"{name}: begins; {folder} holds what is done", flush=True)
     # Note whose it is before anything else is written.
     folder.mkdir(parents=True, exist_ok=True)
     write_text(note, wanted)

@@ -8,8 +8,7 @@ from course_lib.studies.fingerprints import Fingerprint
 
 @pytest.mark.parametrize("name", kit.NAMES)
 def test_committed_files_are_what_today_s_code_makes(name):
-    reasons = kit.stale(name)
-    assert not reasons, kit.how_to_mend(name, reasons)
+    assert not kit.stale(name), kit.how_to_mend(name)
 
 
 def test_every_committed_file_belongs_to_a_study():
@@ -35,9 +34,10 @@ def test_a_changed_learning_rate_or_loss_is_named_with_the_command(name, monkeyp
     monkeypatch.setattr(module, "SEED", 7)
     reasons = kit.stale(name)
     assert "SEED was 0, is 7" in reasons
-    message = kit.how_to_mend(name, reasons)
-    assert f"`python -m course_lib.studies.{name}`" in message
-    assert f"`python -m course_lib.studies --confirm {name}`" in message
+    message = kit.how_to_mend(name)
+    assert f"weights/{name}.safetensors, " in message
+    assert f"`python -m course_lib.studies.{name}` makes all anew" in message
+    assert "--confirm" not in message
     # A setting can't be confirmed away, and nothing is run to find that out.
     monkeypatch.setattr(module, "probe", lambda: pytest.fail("it was run"))
     with pytest.raises(ValueError, match="SEED was 0, is 7: only training again"):
@@ -55,6 +55,7 @@ class TestConfirm:
         other = Fingerprint(now.settings, now.code | {"corpus_loss": "0123"})
         monkeypatch.setattr(kit, "fingerprint_of", lambda name: other)
         assert kit.stale("ablation") == ["corpus_loss changed"]
+        assert "`python -m course_lib.studies --confirm ablation`" in kit.how_to_mend("ablation")
         return kit.study("ablation"), kit.made()["ablation"]["probe"]
 
     def test_code_that_gives_the_same_is_noted(self, changed, monkeypatch):
