@@ -2,7 +2,7 @@
 
 A chapter is named as its notebook; all use ``assignments``, most ``figures``.
 
-    background                  costs
+    background                  costs, pretrained
     numbers_that_learn          data
     language_models             text, data
     language_models_at_work     text, data

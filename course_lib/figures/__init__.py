@@ -13,6 +13,7 @@ from course_lib.figures.diagrams import transformers
 from course_lib.figures.frames import frames
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.merges import merges_explorer, show_token
+from course_lib.figures.models import gpt_parts, noisy_channel, word_window
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
 from course_lib.figures.samples import samples_explorer
@@ -54,6 +55,7 @@ __all__ = [
     "cost_calculator",
     "decoding_explorer",
     "frames",
+    "gpt_parts",
     "heat",
     "key_value_cache",
     "label_ends",
@@ -63,6 +65,7 @@ __all__ = [
     "matrix_product",
     "merges_explorer",
     "muon",
+    "noisy_channel",
     "pipeline",
     "ring",
     "roofline_explorer",
@@ -75,5 +78,6 @@ __all__ = [
     "use_course_style",
     "weight_layouts",
     "windows",
+    "word_window",
     "writing_loop",
 ]
