@@ -9,7 +9,7 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     preprocessing               text, data
     self_attention_mathematics  attention
     self_attention_class        attention
-    transformer                 data, attention, model, training, studies.ablation
+    transformer                 attention, model, training, pretrained, studies.ablation
     training                    model, generation, training, studies.ablation, studies.speedrun
     training_on_gpu             text, data, costs, model, training
     scaling                     model, training, studies.power_law, studies.scaling

@@ -9,7 +9,12 @@ from course_lib.figures.attention import attention_explorer
 from course_lib.figures.bleu import bleu_calculator
 from course_lib.figures.cost import cost_calculator
 from course_lib.figures.decoding import decoding_explorer
-from course_lib.figures.diagrams import transformers
+from course_lib.figures.diagrams import (
+    decoder_only,
+    encoder_decoder,
+    norm_places,
+    teacher_forcing,
+)
 from course_lib.figures.frames import frames
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.merges import merges_explorer, show_token
@@ -53,7 +58,9 @@ __all__ = [
     "conversation",
     "copies_and_shards",
     "cost_calculator",
+    "decoder_only",
     "decoding_explorer",
+    "encoder_decoder",
     "frames",
     "gpt_parts",
     "heat",
@@ -66,14 +73,15 @@ __all__ = [
     "merges_explorer",
     "muon",
     "noisy_channel",
+    "norm_places",
     "pipeline",
     "ring",
     "roofline_explorer",
     "samples_explorer",
     "show",
     "show_token",
+    "teacher_forcing",
     "threshold_explorer",
-    "transformers",
     "two_tasks",
     "use_course_style",
     "weight_layouts",

@@ -7,6 +7,7 @@ never on the line inside a block. A hue names a part of the model, as everywhere
 import html
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from IPython.display import HTML, display
 
@@ -115,22 +116,32 @@ class Drawing:
         self.parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" style="{style}"/>')
 
     def sublayer(
-        self, stream: float, branch: float, y: float, label: str, hue: str, below: str = ""
+        self,
+        stream: float,
+        branch: float,
+        y: float,
+        label: str,
+        hue: str,
+        below: str = "",
+        norm: bool = True,
     ) -> None:
         """Draw a sublayer at the side of a stream: it reads at ``y`` and adds further up."""
         add, edge = y - BRANCH, math.copysign(9, branch - stream)
-        self.line([(stream, y), (branch, y), (branch, y - 16)], hue, head=False)
+        self.line(
+            [(stream, y), (branch, y), (branch, y - (16 if norm else 50))], hue, head=not norm
+        )
         self.dot(stream, y, hue)
-        self.line([(branch, y - 40), (branch, y - 50)], hue)
-        self.pill(branch, y - 28, "norm")
+        if norm:
+            self.line([(branch, y - 40), (branch, y - 50)], hue)
+            self.pill(branch, y - 28, "norm")
         self.line([(branch, y - 90), (branch, add), (stream + edge, add)], hue)
         self.box(branch, y - 71, 124, 42, label, hue, below)
         self.plus(stream, add)
 
-    def svg(self) -> str:
-        """Return the drawing."""
+    def svg(self, top: int = TOP, bottom: int = BOTTOM) -> str:
+        """Return the drawing, from a height to another."""
         return (
-            f'<svg viewBox="0 {TOP} {WIDTH} {BOTTOM - TOP}" style="max-width:{WIDTH}px" '
+            f'<svg viewBox="0 {top} {WIDTH} {bottom - top}" style="max-width:{WIDTH}px" '
             f'aria-hidden="true" focusable="false">{"".join(self.parts)}</svg>'
         )
 
@@ -186,7 +197,7 @@ def _decoder_only() -> str:
     d.text(212, 165, "(d_model, vocab)", 13.5, "muted", "start", mono=True)
     d.text(118, 112, "logits", 13.5, "muted")
     d.text(212, 112, "(B, T, vocab)", 13.5, "muted", "start", mono=True)
-    return d.svg()
+    return d.svg(top=98)
 
 
 def _encoder_decoder() -> str:
@@ -222,33 +233,130 @@ def _encoder_decoder() -> str:
     return d.svg()
 
 
-def transformers() -> None:
-    """Show both kinds of Transformer, each with one block."""
+def _where_the_norm_stands(post: bool) -> str:
+    """Draw one block, its norms on the branches or, as they were first, on the stream."""
+    d = Drawing()
+    stream, branch = 96, 244
+    d.line([(stream, 356), (stream, -28)], "ink", 5)
+    for y, label, hue in ((330, "attention", "attention"), (164, "MLP", "mlp")):
+        d.sublayer(stream, branch, y, label, hue, norm=not post)
+        if post:
+            d.pill(stream, y - BRANCH - 28, "norm")
+    return d.svg(-36, 362)
+
+
+def _teacher_forcing(read: Sequence[str], taught: Sequence[str], start: str, end: str) -> str:
+    """Draw what an encoder and a decoder read in training, and what the decoder should write."""
+    d = Drawing()
+    columns = [182 + 186 / len(taught) * place for place in range(len(taught) + 1)]
+    # The same token twice: first to be written, then read, one place later.
+    for left, right in pairwise(columns):
+        dashed = f"fill:none;stroke:{_hue('edge')};stroke-width:1.5;stroke-dasharray:4 4"
+        d.parts.append(f'<path d="M{left:g} 42L{right:g} 196" style="{dashed}"/>')
+    d.box(275, 116, 230, 56, "decoder", "attention", "each place reads those before it")
+    d.box(68, 116, 112, 56, "encoder", "attention", "reads it all")
+    d.line([(124, 116), (160, 116)], "key")
+    for x, wanted, given in zip(columns, (*taught, end), (start, *taught), strict=True):
+        for y, token in ((30, wanted), (212, given)):
+            d.text(x, y + 5, html.escape(token), 15, weight=650, mono=True)
+        d.line([(x, 88), (x, 46)], "ink")
+        d.line([(x, 196), (x, 144)], "ink")
+    for place, token in enumerate(read):
+        x = 68 + 17 * (place - (len(read) - 1) / 2)
+        d.text(x, 217, html.escape(token), 15, weight=650, mono=True)
+    d.line([(68, 196), (68, 144)], "ink")
+    d.text(275, 12, "should write", 13.5, "muted")
+    d.text(275, 242, "reads: the truth, one place later", 13.5, "muted")
+    d.text(68, 242, "source", 13.5, "muted")
+    return d.svg(-4, 252)
+
+
+def _show(title: str, caption: str, alt: str, panels: dict[str, str]) -> None:
+    """Show drawings side by side, on a phone below each other; names above, if there are any."""
     style = (
         ".lm-pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1.5rem}"
         ".lm-pair p{font-weight:650;margin:0}"
     )
-    alt = (
-        "Two diagrams, to be read from bottom to top. Left, decoder-only: four tokens pass the "
-        "token embedding and become four straight lines, the residual streams; positions are "
-        "added. In the block, which stands L times, attention reads all four lines through a norm "
-        "and adds to the line; then the MLP reads its own line through a norm and adds to it. On "
-        "top a norm and the output matrix give logits. Right: an encoder of the same kind, whose "
-        "final norm hands keys and values to the cross-attention of a decoder, which has three "
-        "sublayers at its line: attention to the past, cross-attention, MLP."
+    drawn = "".join(
+        f"<div>{f'<p>{name}</p>' if name else ''}{svg}</div>" for name, svg in panels.items()
     )
-    caption = (
-        "The thick line is the residual stream of one token, straight from the embedding to the "
-        "last norm. A sublayer reads it at a dot and adds to it at ⊕; the norms sit on the "
-        "branches. B sequences, T positions, d_model features."
-    )
-    panels = (("decoder-only (GPT)", _decoder_only()), ("encoder-decoder", _encoder_decoder()))
-    drawn = "".join(f"<div><p>{name}</p>{svg}</div>" for name, svg in panels)
     display(
         HTML(
             f'<figure class="lm-figure lm-plot"><style>{STYLE}{style}</style>'
-            '<p class="title">The stream runs straight; sublayers read from it and add to it</p>'
+            f'<p class="title">{title}</p>'
             f'<div class="lm-pair" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
             f"<figcaption>{caption}</figcaption></figure>"
         )
+    )
+
+
+def decoder_only() -> None:
+    """Show a GPT with one of its blocks."""
+    _show(
+        "The stream runs straight; sublayers read from it and add to it",
+        "The thick line is the residual stream of one token, straight from the embedding to the "
+        "last norm. A sublayer reads it at a dot and adds to it at ⊕; the norms sit on the "
+        "branches. B sequences, T positions, d_model numbers for each.",
+        "A diagram, to be read from bottom to top. Four tokens pass the token embedding and become "
+        "four straight lines, the residual streams; positions are added. In the block, which "
+        "stands L times, attention reads all four lines through a norm and adds to the line; then "
+        "the MLP reads its own line through a norm and adds to it. On top a norm and the output "
+        "matrix give logits.",
+        {"": _decoder_only()},
+    )
+
+
+def encoder_decoder() -> None:
+    """Show an encoder and the decoder that looks across to it, each with one block."""
+    _show(
+        "One half reads the source; the other writes and looks across",
+        "Each half has one block here; a real model repeats it. The thick lines are the residual "
+        "streams of one token of the source and one of the target.",
+        "A diagram of two stacks, to be read from bottom to top. Left, the encoder: a straight "
+        "line from the source's token embedding up, to which positions, attention among all "
+        "tokens and the MLP add; its final norm hands keys and values to the right. There stands "
+        "the decoder: a straight line with three sublayers at its side: attention to the past, "
+        "cross-attention, which asks the source, and the MLP. On top a norm and the output matrix "
+        "give logits.",
+        {"": _encoder_decoder()},
+    )
+
+
+def norm_places() -> None:
+    """Show a block with its norms on the branches beside one with its norms on the stream."""
+    _show(
+        "Pre-norm leaves the stream alone; post-norm stands across it",
+        "The same block twice. Pre-norm, in GPT-2 and Llama: what a sublayer reads is normalized. "
+        "Post-norm, in the first Transformer and in BERT: each sum is normalized.",
+        "Two diagrams of a block, read from bottom to top. Left, pre-norm: the stream runs "
+        "straight through; a norm stands on each of the two branches, before attention and "
+        "before the MLP. Right, post-norm: the branches have no norm; behind each sum a norm "
+        "stands on the stream itself.",
+        {
+            "pre-norm: x + f(norm(x))": _where_the_norm_stands(post=False),
+            "post-norm: norm(x + f(x))": _where_the_norm_stands(post=True),
+        },
+    )
+
+
+def teacher_forcing(read: Sequence[str], taught: Sequence[str], start: str, end: str) -> None:
+    """Show what a decoder reads in training, and what it should write.
+
+    Args:
+        read: the source's tokens.
+        taught: the target's.
+        start: the token that the decoder reads first.
+        end: the token that it should write last.
+    """
+    source, target = "".join(read), " ".join(taught)
+    _show(
+        "The decoder reads the truth, one place later",
+        f"Teacher forcing. Whatever the decoder would have written, it reads the true {target}. "
+        "A dashed line joins what should be written to the place where it is read. All places are "
+        "computed at once.",
+        f"A diagram. Left, an encoder reads {source} and hands its result to a decoder. The "
+        f"decoder reads, from left to right, {start} {target}, and should write, above, {target} "
+        f"{end}: the same tokens, one place earlier. Dashed lines join each token that should be "
+        "written to the next place, where it is read.",
+        {"": _teacher_forcing(read, taught, start, end)},
     )

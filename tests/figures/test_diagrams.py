@@ -1,4 +1,4 @@
-"""The Transformer's diagram: one straight stream, sublayers at its side."""
+"""The Transformer's diagrams: straight streams, sublayers at their side."""
 
 import re
 from xml.etree import ElementTree
@@ -10,12 +10,26 @@ from course_lib.figures import diagrams
 PANELS = [diagrams._decoder_only, diagrams._encoder_decoder]
 
 
+def pre_norm():
+    return diagrams._where_the_norm_stands(post=False)
+
+
+def post_norm():
+    return diagrams._where_the_norm_stands(post=True)
+
+
+def taught():
+    return diagrams._teacher_forcing("knight", ("N", "AY", "T"), "<", ">")
+
+
 def streams(drawing: str) -> list[str]:
     """Return the ways of the thick lines."""
     return re.findall(r'<path d="([^"]*)" style="[^"]*stroke-width:5"', drawing)
 
 
-@pytest.mark.parametrize(("panel", "count"), [*zip(PANELS, (1, 2), strict=True)])
+@pytest.mark.parametrize(
+    ("panel", "count"), [*zip((*PANELS, pre_norm, post_norm), (1, 2, 1, 1), strict=True)]
+)
 def test_residual_streams_are_straight(panel, count):
     found = streams(panel())
     assert len(found) == count
@@ -35,9 +49,54 @@ def test_no_sublayer_and_no_norm_of_a_block_lies_on_a_stream(panel):
             assert not any(left < x < left + width for x in at)
 
 
-@pytest.mark.parametrize("panel", PANELS)
+@pytest.mark.parametrize(("panel", "on_the_stream"), [(pre_norm, 0), (post_norm, 2)])
+def test_only_post_norm_has_norms_on_the_stream(panel, on_the_stream):
+    drawing = panel()
+    (way,) = streams(drawing)
+    at = float(re.match(r"M([\d.]+)", way)[1])
+    norms = [
+        (float(part.get("x")), float(part.get("width")))
+        for part in ElementTree.fromstring(drawing).iter("rect")
+        if part.get("rx") == "12"
+    ]
+    assert len(norms) == 2
+    assert sum(left < at < left + width for left, width in norms) == on_the_stream
+
+
+def test_a_taught_decoder_reads_each_token_one_place_after_it_should_write_it():
+    written, read = {}, {}
+    for text in ElementTree.fromstring(taught()).iter("text"):
+        if float(text.get("x")) > 180 and "mono" in text.get("style"):
+            row = written if float(text.get("y")) < 100 else read
+            row[float(text.get("x"))] = text.text
+    assert list(written.values()) == ["N", "AY", "T", ">"]
+    assert list(read.values()) == ["<", "N", "AY", "T"]
+    assert list(written) == list(read)
+
+
+@pytest.mark.parametrize("panel", [*PANELS, pre_norm, post_norm, taught])
 def test_writing_is_read_on_a_phone_and_every_color_is_the_page_s(panel):
     drawing = panel()
     sizes = [float(size) for size in re.findall(r"font-size:([\d.]+)px", drawing)]
     assert min(sizes) * 350 / diagrams.WIDTH >= 11
     assert not re.findall(r"(?<!,)#[0-9a-f]{6}", drawing)
+
+
+@pytest.mark.parametrize(
+    ("show", "given"),
+    [
+        (diagrams.decoder_only, ()),
+        (diagrams.encoder_decoder, ()),
+        (diagrams.norm_places, ()),
+        (diagrams.teacher_forcing, ("knight", ("N", "AY", "T"), "<", ">")),
+    ],
+)
+def test_a_diagram_has_title_caption_and_a_description(show, given, monkeypatch):
+    shown = []
+    monkeypatch.setattr(diagrams, "display", shown.append)
+    show(*given)
+    page = shown[0].data
+    assert len(re.search(r'role="img" aria-label="([^"]*)"', page)[1]) >= 40
+    assert len(re.search(r'class="title">(.*?)</p>', page)[1]) >= 10
+    assert len(re.search(r"<figcaption>(.*?)</figcaption>", page)[1]) >= 10
+    assert page.count("<svg") == page.count("</svg>") >= 1
