@@ -159,6 +159,16 @@ def test_what_a_test_says_is_told_without_what_pytest_adds():
     assert check.sentence("x", "test_short", "KeyError: 'a'", "") == "test_short: KeyError: 'a'"
 
 
+def test_a_misspelled_word_is_told_with_its_cell(monkeypatch, tmp_path):
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("A wrxd.")])
+    nbformat.write(notebook, tmp_path / "notebooks" / "x.ipynb")
+    said = check.in_cell("x", "notebooks/x.ipynb:9: wrxd ==> word")
+    assert re.fullmatch(r"x\.ipynb, cell 1 \(id \w+, 'A wrxd\.'\): wrxd ==> word", said)
+    assert check.in_cell("x", "tests/y.py:9: wrxd ==> word") == "tests/y.py:9: wrxd ==> word"
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """Copy the project, as a clone has it."""

@@ -93,7 +93,7 @@ def glossary_faults(text: str) -> list[str]:
         if not taught or set(re.findall(r"\w+", taught)) - {*known}:
             faults.append(f"{place}: taught in {taught!r}; expected one of {', '.join(known)}")
     if wrong := unsorted([row[0].lower() for row in rows if row]):
-        faults.append(f"book/glossary.md: rows are sorted; {wrong[1]!r} stands before {wrong[0]!r}")
+        faults.append(f"book/glossary.md: {wrong[1]!r} must stand before {wrong[0]!r}")
     if len(rows) <= 30:
         faults.append(f"book/glossary.md: expected a table of more than 30 rows, got {len(rows)}")
     return faults
@@ -116,7 +116,7 @@ def bibliography_faults(text: str) -> list[str]:
         if not re.search(r"\b(doi|url)\s*=", entry):
             faults.append(f"book/references.bib: {found[1]}: add a doi or a url")
     if wrong := unsorted(keys):
-        faults.append(f"book/references.bib: sorted by key, {wrong[1]} stands before {wrong[0]}")
+        faults.append(f"book/references.bib: {wrong[1]} must stand before {wrong[0]}")
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         faults.append(f"book/references.bib: {twice} stand there twice; keep one of each")
     return faults

@@ -226,6 +226,7 @@ def main() -> None:
         path = ROOT / name
         print(f"{'changed' if path.exists() else 'new':<8} {name}")
         path.write_text(text, encoding="utf-8")
+    print("The chapter before it: let its last sentence say what this one brings.")
     print(f"Now write notebooks/{args.name}.ipynb, and run: make check CHAPTER={args.name}")
 
 

@@ -51,7 +51,18 @@ def format_code(name: str) -> list[str]:
         python("ruff", "check", "--quiet", "--output-format=concise", *files),
         python("codespell_lib", *files),
     ]
-    return [line for one in done for line in (one.stdout + one.stderr).splitlines() if line]
+    lines = [line for one in done for line in (one.stdout + one.stderr).splitlines() if line]
+    return [in_cell(name, line) for line in lines]
+
+
+def in_cell(name: str, line: str) -> str:
+    """Name the cell where a line of the spelling checker names a line of the notebook's file."""
+    found = re.match(rf"notebooks/{name}\.ipynb:\d+: ((\w+) ==> .*)", line)
+    if not found:
+        return line
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    cells = [c for c in notebook.cells if re.search(rf"\b{found[2]}\b", c.source)]
+    return f"{where(f'{name}.ipynb', notebook, cells[0])}: {found[1]}" if cells else line
 
 
 def run_it(name: str) -> list[str]:

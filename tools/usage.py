@@ -70,9 +70,13 @@ def own(tree: ast.AST) -> list[tuple[str, str, str]]:
 
 def chapter_tree(path: Path) -> ast.Module:
     """Return the syntax tree of a chapter's code, without its magics."""
-    cells = nbformat.read(path, as_version=4).cells
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    return ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", code, flags=re.M), path.name)
+    try:
+        cells = nbformat.read(path, as_version=4).cells
+        code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        return ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", code, flags=re.M))
+    except (AttributeError, KeyError, SyntaxError, ValueError) as error:
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"{path.name}: its code can't be read ({said}); mend it") from None
 
 
 def defined(tree: ast.Module) -> dict[str, str]:
@@ -139,7 +143,7 @@ def index() -> list[Entry]:
     for door, tree in code.items():
         folder = FILES[door].name == "__init__.py"
         flat = door.count(".") == 1 or door.startswith("course_lib.studies.") or door in whole
-        if door == "course_lib" or not (folder or flat):
+        if door == "course_lib" or door.endswith("__main__") or not (folder or flat):
             continue
         names = exported(tree) if folder else list(definitions[door])
         for name in sorted(names, key=str.lower):

@@ -133,7 +133,7 @@ class TestExercise:
 
     def test_hidden_test_begins_with_the_visible_one_and_goes_on(self, chapter, name):
         place = f"{chapter}.ipynb, exercise {name}, its hidden-test cell"
-        cell = ast.parse(CHAPTERS[chapter][1][name]["hidden-test"])
+        cell = ast.parse(CHAPTERS[chapter][1][name]["hidden-test"], place)
         functions = [part for part in cell.body if isinstance(part, ast.FunctionDef)]
         assert functions, f"{place}: expected def hidden_test_{name}(answer), got no function"
         first, *others = functions[0].body

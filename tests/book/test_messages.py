@@ -314,7 +314,7 @@ ROW = next(line for line in GLOSSARY.splitlines() if line.startswith("| batch |"
         ("| batch | batch | several sequences at once | SAC |", "write its Chinese name"),
         ("| batch | 批次 | several | SAC |", "a meaning of more than 15 letters, got 'several'"),
         ("| batch | 批次 | several sequences at once | ABC |", "taught in 'ABC'; expected one of"),
-        ("| zebra | 批次 | several sequences at once | SAC |", "stands before 'zebra'"),
+        ("| zebra | 批次 | several sequences at once | SAC |", "must stand before 'zebra'"),
     ],
 )
 def test_a_fault_of_the_glossary_is_told_with_its_row(row, said):
@@ -326,7 +326,7 @@ def test_a_fault_of_the_glossary_is_told_with_its_row(row, said):
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
-        ("@misc{b1,\n url = {x}}\n\n@misc{a1,\n doi = {x}}", "a1 stands before b1"),
+        ("@misc{b1,\n url = {x}}\n\n@misc{a1,\n doi = {x}}", "a1 must stand before b1"),
         ("@misc{a1,\n title = {x}}", "a1: add a doi or a url"),
         ("@misc{\n url = {x}}", "expected '@misc{key,', got '@misc{'"),
         ("@misc{a1,\n url = {x}}\n\n@misc{a1,\n url = {x}}", "['a1'] stand there twice"),

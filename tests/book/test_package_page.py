@@ -1,5 +1,6 @@
 """Laws of the page that lists what the package holds, against the package as Python imports it."""
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -13,15 +14,23 @@ import course_lib
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import package
+from usage import chapter_tree
 
-SECTIONS = {
-    heading: dict(re.findall(r"^- \*\*`(\w+)`\*\*: (.*(?:\n  .*)*)", body, re.M))
-    for heading, body in re.findall(r"^## (.+)\n((?:(?!## ).*\n?)*)", package.listing(), re.M)
-}
+
+@functools.cache
+def sections() -> dict[str, dict[str, str]]:
+    """Return the entries of each section by their names."""
+    found = re.findall(r"^## (.+)\n((?:(?!## ).*\n?)*)", package.listing(), re.M)
+    entry = re.compile(r"^- \*\*`(\w+)`\*\*: (.*(?:\n  .*)*)", re.M)
+    return {heading: dict(entry.findall(body)) for heading, body in found}
+
+
 DOORS = [found.name for found in pkgutil.iter_modules(course_lib.__path__)]
 STUDIES = importlib.import_module("course_lib.studies").__path__
 DOORS = [door for door in DOORS if door != "studies"]
-DOORS += [f"studies.{found.name}" for found in pkgutil.iter_modules(STUDIES)]
+DOORS += [
+    f"studies.{found.name}" for found in pkgutil.iter_modules(STUDIES) if found.name[0] != "_"
+]
 
 
 def words(text: str) -> str:
@@ -37,12 +46,12 @@ def test_every_public_function_and_class_is_there_with_its_docstring_s_first_lin
         for name, value in vars(module).items()
         if getattr(value, "__module__", None) == module.__name__ and name[0] != "_"
     ]
-    assert set(names) <= SECTIONS[door].keys()
+    assert set(names) <= sections()[door].keys()
     for name in names:
         value = getattr(module, name)
         if inspect.isfunction(value) or inspect.isclass(value):
             first = inspect.getdoc(value).split("\n")[0]
-            assert words(SECTIONS[door][name].split("\n")[0]).startswith(words(first)), name
+            assert words(sections()[door][name].split("\n")[0]).startswith(words(first)), name
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -53,10 +62,18 @@ def test_a_name_that_a_chapter_uses_links_to_it(path):
     named = [(door, name.split(" as ")[0]) for door, names in lines for name in names.split(",")]
     used = {(door, name.strip()) for door, name in named}
     used |= {("figures", name) for name in re.findall(r"\bfigures\.(\w+)\(", code)}
-    modules = [one for one in used if ".".join(one) in SECTIONS]
+    modules = [one for one in used if ".".join(one) in sections()]
     for door, module in modules:
         used |= {(f"{door}.{module}", n) for n in re.findall(rf"\b{module}\.(\w+)\(", code)}
     assert used
     for door, name in used - {*modules}:
         if name:
-            assert f"(../notebooks/{path.name})" in SECTIONS[door][name], name
+            assert f"(../notebooks/{path.name})" in sections()[door][name], name
+
+
+def test_a_chapter_that_can_t_be_read_is_named(tmp_path):
+    path = tmp_path / "new_one.ipynb"
+    for content in ("{", NOTEBOOKS[0].read_text(encoding="utf-8").replace('"import ', '"import (')):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"^new_one\.ipynb: its code can't be read \(.+\)"):
+            chapter_tree(path)
