@@ -10,7 +10,8 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     self_attention_mathematics  attention
     self_attention_class        attention
     transformer                 attention, model, training, pretrained, studies.ablation
-    training                    model, generation, training, studies.ablation, studies.speedrun
+    training                    model, generation, training, studies.ablation, studies.ladder,
+                                studies.speedrun
     training_on_gpu             text, data, costs, model, training
     scaling                     model, training, studies.power_law, studies.scaling
     evaluation                  text, data, evaluation, model, training, pretrained,
