@@ -100,3 +100,32 @@ def continuation__fractions(corpus):
             left = word
     share = Fraction(1, sum(len(lefts) for lefts in before.values()))
     return {word: len(lefts) * share for word, lefts in before.items()}
+
+
+def contexts__a_sliding_list(words, n, start, end):
+    before, found = [start] * n, []
+    for word in [*words, end]:
+        found.append((list(before), word))
+        before = [*before[1:], word]
+    return found
+
+
+def contexts__tuples_of_zip(words, n, start, end):
+    row = [*[start] * n, *words, end]
+    return [
+        (list(before), word)
+        for *before, word in zip(*(row[i:] for i in range(n + 1)), strict=False)
+    ]
+
+
+def nearest__cosine_similarity(vectors, i, k):
+    cosines = torch.nn.functional.cosine_similarity(vectors, vectors[i][None])
+    order = sorted(range(len(vectors)), key=lambda j: -cosines[j].item())
+    return [j for j in order if j != i][:k]
+
+
+def nearest__numpy_tensor_out(vectors, i, k):
+    rows = vectors.numpy()
+    cosines = rows @ rows[i] / np.linalg.norm(rows, axis=1)
+    cosines[i] = -np.inf
+    return torch.tensor(np.argsort(-cosines)[:k].copy())

@@ -265,3 +265,73 @@ def continuation__across_sentences(corpus):
         before[word].add(left)
     total = sum(map(len, before.values()))
     return {word: len(lefts) / total for word, lefts in before.items()}
+
+
+def contexts__forgets_the_end(words, n, start, end):
+    row = [start] * n + words
+    return [(row[i : i + n], row[i + n]) for i in range(len(words))]
+
+
+def contexts__pads_behind(words, n, start, end):
+    found = []
+    for i, word in enumerate([*words, end]):
+        before = words[max(i - n, 0) : i]
+        found.append((before + [start] * (n - len(before)), word))
+    return found
+
+
+def contexts__without_padding(words, n, start, end):
+    row = [*words, end]
+    return [(row[max(i - n, 0) : i], row[i]) for i in range(len(row))]
+
+
+def contexts__nearest_first(words, n, start, end):
+    row = [start] * n + words + [end]
+    return [(row[i : i + n][::-1], row[i + n]) for i in range(len(words) + 1)]
+
+
+def contexts__holds_the_target(words, n, start, end):
+    row = [start] * n + words + [end]
+    return [(row[i + 1 : i + n + 1], row[i + n]) for i in range(len(words) + 1)]
+
+
+def contexts__lengthens_the_words(words, n, start, end):
+    words += [end]
+    row = [start] * n + words
+    return [(row[i : i + n], row[i + n]) for i in range(len(words))]
+
+
+def nearest__by_the_dot_product(vectors, i, k):
+    products = vectors @ vectors[i]
+    products[i] = float("-inf")
+    return products.topk(k).indices.tolist()
+
+
+def nearest__with_the_word_itself(vectors, i, k):
+    unit = vectors / vectors.norm(dim=1, keepdim=True)
+    return (unit @ unit[i]).topk(k).indices.tolist()
+
+
+def nearest__drops_the_first(vectors, i, k):
+    unit = vectors / vectors.norm(dim=1, keepdim=True)
+    return (unit @ unit[i]).argsort(descending=True, stable=True).tolist()[1 : k + 1]
+
+
+def nearest__by_distance(vectors, i, k):
+    distances = (vectors - vectors[i]).norm(dim=1)
+    distances[i] = float("inf")
+    return distances.topk(k, largest=False).indices.tolist()
+
+
+def nearest__the_farthest(vectors, i, k):
+    unit = vectors / vectors.norm(dim=1, keepdim=True)
+    cosines = unit @ unit[i]
+    cosines[i] = 2
+    return cosines.topk(k, largest=False).indices.tolist()
+
+
+def nearest__changes_the_vectors(vectors, i, k):
+    vectors /= vectors.norm(dim=1, keepdim=True)
+    cosines = vectors @ vectors[i]
+    cosines[i] = -2
+    return cosines.topk(k).indices.tolist()
