@@ -7,7 +7,7 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     language_models             text, data
     language_models_at_work     text, data
     preprocessing               text, data
-    self_attention_mathematics  attention
+    self_attention_mathematics  attention, pretrained
     self_attention_class        attention
     transformer                 attention, model, training, pretrained, studies.ablation
     training                    model, generation, training, studies.ablation, studies.ladder,

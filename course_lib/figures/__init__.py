@@ -15,6 +15,7 @@ from course_lib.figures.diagrams import (
     norm_places,
     teacher_forcing,
 )
+from course_lib.figures.flow import attention_flow, multi_head_flow
 from course_lib.figures.frames import frames
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.merges import merges_explorer, show_token
@@ -52,6 +53,7 @@ __all__ = [
     "Said",
     "alignment_explorer",
     "attention_explorer",
+    "attention_flow",
     "attention_map",
     "bleu_calculator",
     "broadcasting",
@@ -71,6 +73,7 @@ __all__ = [
     "lora",
     "matrix_product",
     "merges_explorer",
+    "multi_head_flow",
     "muon",
     "noisy_channel",
     "norm_places",
