@@ -108,3 +108,48 @@ def to_torch__by_kronecker_products(layer):
     other.out_proj.weight.copy_(layer.fc_out.weight)
     other.out_proj.bias.copy_(layer.fc_out.bias)
     return other.eval()
+
+
+class _HeadByHead(nn.Module):
+    def __init__(self, d_model, n_heads):
+        super().__init__()
+        self.width = d_model // n_heads
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (
+            nn.Linear(d_model, d_model, bias=False) for _ in range(4)
+        )
+
+    def forward(self, x, source, real):
+        parts = (self.q_proj(x), self.k_proj(source), self.v_proj(source))
+        heads = []
+        for q, k, v in zip(*(part.split(self.width, dim=-1) for part in parts), strict=True):
+            scores = torch.bmm(q, k.transpose(1, 2)) / self.width**0.5
+            scores = torch.where(real[:, None], scores, torch.tensor(-math.inf))
+            heads.append(torch.bmm(scores.softmax(-1), v))
+        return self.out_proj(torch.cat(heads, dim=-1))
+
+
+def cross_layer__head_by_head(d_model, n_heads):
+    return _HeadByHead(d_model, n_heads)
+
+
+class _ByNames(nn.Module):
+    def __init__(self, d_model, n_heads):
+        super().__init__()
+        self.cut = (n_heads, d_model // n_heads)
+        self.q_proj = nn.Linear(d_model, d_model, bias=False)
+        self.k_proj = nn.Linear(d_model, d_model, bias=False)
+        self.v_proj = nn.Linear(d_model, d_model, bias=False)
+        self.out_proj = nn.Linear(d_model, d_model, bias=False)
+
+    def forward(self, x, source, real):
+        q = self.q_proj(x).unflatten(-1, self.cut)
+        k = self.k_proj(source).unflatten(-1, self.cut)
+        v = self.v_proj(source).unflatten(-1, self.cut)
+        scores = torch.einsum("bqhd,bkhd->bhqk", q * self.cut[1] ** -0.5, k)
+        powers = (scores - scores.amax(-1, keepdim=True)).exp() * real[:, None, None]
+        weights = powers / powers.sum(-1, keepdim=True)
+        return self.out_proj(torch.einsum("bhqk,bkhd->bqhd", weights, v).flatten(2))
+
+
+def cross_layer__by_names_of_axes(d_model, n_heads):
+    return _ByNames(d_model, n_heads)

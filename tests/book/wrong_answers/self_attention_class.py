@@ -158,3 +158,71 @@ def to_torch__batch_second(layer):
     other = _moved(layer)
     other.batch_first = False
     return other
+
+
+class _Cross(nn.Module):
+    """A layer for two texts with a fault to choose."""
+
+    def __init__(self, d_model, n_heads, fault):
+        super().__init__()
+        self.n_heads, self.fault = n_heads, fault
+        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            self.add_module(name, nn.Linear(d_model, d_model, bias=fault == "bias"))
+
+    def cut(self, x):
+        if self.fault == "cut":
+            return x.reshape(len(x), self.n_heads, x.shape[1], -1)
+        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+
+    def forward(self, x, source, real):
+        asked = x if self.fault == "itself" else source
+        real = torch.ones(asked.shape[:2]).bool() if self.fault in ("itself", "sees") else real
+        q, k = self.cut(self.q_proj(x)), self.cut(self.k_proj(asked))
+        v = self.cut(self.v_proj(asked))
+        width = x.shape[-1] if self.fault == "scale" else q.shape[-1]
+        scores = q @ k.mT / math.sqrt(width)
+        hidden = real if self.fault == "round" else ~real
+        if self.fault != "late":
+            scores = scores.masked_fill(hidden[:, None, None], -math.inf)
+        weights = scores.softmax(dim=2 if self.fault == "queries" else -1)
+        if self.fault == "late":
+            weights = weights * real[:, None, None]
+        mixed = weights @ v
+        mixed = mixed if self.fault == "join" else mixed.transpose(1, 2)
+        return self.out_proj(mixed.reshape(*x.shape))
+
+
+def cross_layer__article_s_scale(d_model, n_heads):
+    return _Cross(d_model, n_heads, "scale")
+
+
+def cross_layer__cuts_without_moving_the_axis(d_model, n_heads):
+    return _Cross(d_model, n_heads, "cut")
+
+
+def cross_layer__joins_without_moving_the_axis_back(d_model, n_heads):
+    return _Cross(d_model, n_heads, "join")
+
+
+def cross_layer__softmax_over_the_queries(d_model, n_heads):
+    return _Cross(d_model, n_heads, "queries")
+
+
+def cross_layer__mask_after_the_softmax(d_model, n_heads):
+    return _Cross(d_model, n_heads, "late")
+
+
+def cross_layer__mask_the_wrong_way_round(d_model, n_heads):
+    return _Cross(d_model, n_heads, "round")
+
+
+def cross_layer__hides_nothing(d_model, n_heads):
+    return _Cross(d_model, n_heads, "sees")
+
+
+def cross_layer__attends_to_its_own_text(d_model, n_heads):
+    return _Cross(d_model, n_heads, "itself")
+
+
+def cross_layer__has_biases(d_model, n_heads):
+    return _Cross(d_model, n_heads, "bias")
