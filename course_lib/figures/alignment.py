@@ -22,7 +22,7 @@ def alignment_explorer(
     Args:
         read: S tokens of the source.
         written: T tokens of the translation.
-        weights: cross-attention (L, H, T, S), as ``translation.cross_attention`` returns all three.
+        weights: cross-attention (L, H, T, S), as ``translator.cross_attention`` returns all three.
         head: layer and head that are shown first, from 0.
         asking: the written token that is shown first.
 
