@@ -15,7 +15,7 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     training_on_gpu             text, data, costs, model, training
     scaling                     model, training, studies.power_law, studies.scaling
     evaluation                  text, data, evaluation, model, training, pretrained,
-                                studies.messages, studies.reviews
+                                studies.messages, studies.questions, studies.reviews
     machine_translation         text, data, evaluation, generation, training, studies.messages,
                                 studies.translation, studies.translation_llm, studies.translator
     dialogue                    data, evaluation, model, generation, training, pretrained,

@@ -52,6 +52,7 @@ NAMES = (
     "reviews",
     "translation",
     "translation_llm",
+    "questions",
 )
 TOLERANCE = 2e-3  # of a probe's figures, relative: processors round differently
 FAILURES = (DataError, CheckpointError, TrainingError, OSError, ValueError)

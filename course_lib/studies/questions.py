@@ -3,32 +3,32 @@
 Used in 'Evaluation'. Two tasks change one word of a sentence from the plays that no model of the
 course was trained on; the third asks facts. Both words of a pair are right equally often, so that
 to prefer the commoner one gains nothing. The models' answers are committed: to make them takes
-about four minutes of one core.
+about ten minutes of one core.
 """
 
-import argparse
 import json
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from course_lib.data import HELD_OUT, load_dialogues, load_pronunciations, load_spoken_plays
 from course_lib.evaluation import Question, choice_log_probs
-from course_lib.files import written_whole
 from course_lib.generation import Sampler, generate
 from course_lib.model import GPT
 from course_lib.pretrained import load_smollm2
 from course_lib.pretrained.smollm2 import encode_chat
-from course_lib.studies import plays
+from course_lib.studies import kit, plays
 from course_lib.text import BPETokenizer, KneserNey
 
-FILE = Path(__file__).with_name("runs") / "questions.json"
+FILES, DATA = ("runs/questions.json",), ("plays", "pronunciations", "dialogue", "smollm2")
+BUILT_ON = ("weights/plays.safetensors", "weights/plays.json")
 START = "\n"  # stands before a sentence
 AGREEMENT = (("is", "are"), ("was", "were"), ("has", "have"))
 LONGEST, SHORTEST = 20, 6  # words of a sentence
@@ -240,38 +240,46 @@ def _table(score: Score, questions: Sequence[Question]) -> list[list[float]]:
     return [[round(value, 3) for value in score(question)] for question in questions]
 
 
-def make() -> Mapping[str, object]:
-    """Ask every model everything."""
-    asked = {task: questions() for task, questions in TASKS.items()}
-    found: dict[str, dict] = {"log_probs": {}, "unasked": {}}
-    for name, score in MODELS.items():
-        found["log_probs"][name] = {task: _table(score(), rows) for task, rows in asked.items()}
-        found["unasked"][name] = _table(score(), [unasked(q) for q in asked["facts"]])
-        print(f"{name}: answered", flush=True)
-    # Each pair of sentences is shown in both orders.
-    turned = [q._replace(choices=q.choices[::-1]) for q in asked["homophones"]]
-    found["letters"] = {
-        "as asked": _table(letter_log_probs, asked["homophones"]),
+def answers_of(name: str, stop: int | None = None) -> dict[str, list]:
+    """Ask a model the first questions of each task, all by default."""
+    score = MODELS[name]()
+    asked = {task: questions()[:stop] for task, questions in TASKS.items()}
+    tables = {task: _table(score, rows) for task, rows in asked.items()}
+    return tables | {"unasked": _table(score, [unasked(question) for question in asked["facts"]])}
+
+
+def letters(stop: int | None = None) -> dict[str, list]:
+    """Ask for the letter of the right homophone, each pair of sentences in both orders."""
+    asked = homophones()[:stop]
+    turned = [question._replace(choices=question.choices[::-1]) for question in asked]
+    return {
+        "as asked": _table(letter_log_probs, asked),
         "turned": _table(letter_log_probs, turned),
     }
-    return found | {"arena": arena()}
 
 
-def load_answers() -> dict:
-    """Return what :func:`make` found, as committed."""
-    return json.loads(FILE.read_text(encoding="utf-8"))
+def make(folder: Path) -> dict[str, Any]:
+    """Ask every model everything, and write what it answers."""
+    plan: dict[str, Callable[[], Any]] = {name: partial(answers_of, name) for name in MODELS}
+    plan |= {"letters": letters, "arena": arena}
+    with kit.one_thread():
+        done = kit.collect(folder, plan, lambda found: f"{len(found)} tables")
+    kit.write_text(kit.FOLDER / FILES[0], json.dumps(done, ensure_ascii=False) + "\n")
+    return {}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask all models, and write what they answer."""
-    argparse.ArgumentParser(
-        prog="python -m course_lib.studies.questions",
-        description="Ask the models of 'Evaluation' all questions (about five minutes).",
-    ).parse_args(arguments)
-    with written_whole(FILE) as part:
-        part.write_text(json.dumps(make(), ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0
+def probe() -> dict[str, Any]:
+    """Return how two models answer the first questions."""
+    with kit.one_thread():
+        return {name: answers_of(name, 2)["homophones"] for name in (OURS, SMOLLM2)}
 
+
+def load_answers() -> dict[str, Any]:
+    """Return what all models answer: for each its tables, the letters, and the arena."""
+    return json.loads((kit.FOLDER / FILES[0]).read_text(encoding="utf-8"))
+
+
+ENTRIES = (answers_of, letters, arena)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kit.main("questions"))

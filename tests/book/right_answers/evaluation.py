@@ -5,7 +5,6 @@ import re
 from collections import Counter, defaultdict
 
 import numpy as np
-import torch
 
 
 def f1_score__precision_and_recall(matrix):
@@ -69,21 +68,27 @@ def bleu_2__logarithms(hypothesis, reference):
     return float(np.exp(min(0, 1 - len(r) / len(h)) + np.mean(logs)))
 
 
-def bits_per_byte__token_by_token(losses, text):
-    bits = 0
-    for loss in losses:
-        bits += loss / math.log(2)
-    return bits / len(bytes(text, "utf-8"))
+def likeliest_per_byte__loop(log_probs, choices):
+    best, best_score = 0, -math.inf
+    for i in range(len(choices)):
+        total = 0
+        for log_prob in log_probs[i]:
+            total += log_prob
+        score = total / len(bytes(choices[i], "utf-8"))
+        if score > best_score:
+            best, best_score = i, score
+    return best
 
 
-def bits_per_byte__numpy(losses, text):
-    return np.sum(np.array(losses) * np.log2(np.e)) / len(text.encode("utf-8"))
+def likeliest_per_byte__numpy(log_probs, choices):
+    sums = np.array([np.sum(row) for row in log_probs])
+    return np.argmax(sums / np.array([len(choice.encode()) for choice in choices]))
 
 
-def bits_per_byte__torch_mean(losses, text):
-    losses = torch.tensor(losses, dtype=torch.float64)
-    per_byte = len(losses) / len(text.encode())
-    return (losses.mean() * per_byte / math.log(2)).item()
+def likeliest_per_byte__key(log_probs, choices):
+    return max(
+        range(len(choices)), key=lambda i: math.fsum(log_probs[i]) / len(choices[i].encode())
+    )
 
 
 def chance_of_win__loop(right_a, right_b, resamples, seed):

@@ -90,24 +90,36 @@ def bleu_2__divides_by_zero(hypothesis, reference):
     return penalty * math.sqrt(singles.total() / len(words) * pairs.total() / (len(words) - 1))
 
 
-def bits_per_byte__nats(losses, text):
-    return sum(losses) / len(text.encode())
+def likeliest_per_byte__sum(log_probs, choices):
+    scores = [sum(row) for row in log_probs]
+    return scores.index(max(scores))
 
 
-def bits_per_byte__per_character(losses, text):
-    return sum(losses) / math.log(2) / len(text)
+def likeliest_per_byte__per_token(log_probs, choices):
+    scores = [sum(row) / len(row) for row in log_probs]
+    return scores.index(max(scores))
 
 
-def bits_per_byte__per_token(losses, text):
-    return sum(losses) / math.log(2) / len(losses)
+def likeliest_per_byte__per_character(log_probs, choices):
+    scores = [sum(row) / len(text) for row, text in zip(log_probs, choices, strict=True)]
+    return scores.index(max(scores))
 
 
-def bits_per_byte__multiplies(losses, text):
-    return sum(losses) * math.log(2) / len(text.encode())
+def likeliest_per_byte__least(log_probs, choices):
+    scores = [sum(row) / len(text.encode()) for row, text in zip(log_probs, choices, strict=True)]
+    return scores.index(min(scores))
 
 
-def bits_per_byte__utf_16(losses, text):
-    return sum(losses) / math.log(2) / len(text.encode("utf-16-le"))
+def likeliest_per_byte__last_of_equals(log_probs, choices):
+    best, best_score = 0, -math.inf
+    for i, (row, text) in enumerate(zip(log_probs, choices, strict=True)):
+        if sum(row) / len(text.encode()) >= best_score:
+            best, best_score = i, sum(row) / len(text.encode())
+    return best
+
+
+def likeliest_per_byte__the_score(log_probs, choices):
+    return max(sum(row) / len(text.encode()) for row, text in zip(log_probs, choices, strict=True))
 
 
 def chance_of_win__different_draws(right_a, right_b, resamples, seed):
