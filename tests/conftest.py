@@ -6,6 +6,7 @@ texts, models and packages, even where they have been fetched: it must not need 
 """
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,14 @@ def pytest_runtest_protocol(item, nextitem):
         return (yield)
     with offline():
         return (yield)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Let Ctrl-C interrupt, also where the tests run in a background that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -31,3 +31,16 @@ def test_a_second_ctrl_c_breaks_in():
 
     with pytest.raises(KeyboardInterrupt):
         run(tiny_model(), batches)
+
+
+def test_an_ignored_ctrl_c_stays_ignored():
+    def batches(step):
+        signal.raise_signal(signal.SIGINT)
+        return BATCHES(step)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignored, plain = tiny_model(), tiny_model()
+    run(ignored, batches)
+    run(plain)
+    assert_same_weights(ignored, plain)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
