@@ -36,14 +36,17 @@ def alignment_explorer(
     """
     expect(len(read) > 0, "read", "at least one token", "none")
     expect(weights.dim() == 4, "weights", "shape (L, H, T, S)", tuple(weights.shape))
+    # Shares, for each head, written token and read token.
     n_layers, n_heads = weights.shape[:2]
     wanted = (n_layers, n_heads, len(written), len(read))
     expect(tuple(weights.shape) == wanted, "weights", f"shape {wanted}", tuple(weights.shape))
     shares = bool(((weights >= 0) & (weights <= 1.001)).all())  # half precision rounds up
     expect(shares, "weights", "0 to 1", "others")
+    # What is shown first.
     heads = [(i, j) for i in range(n_layers) for j in range(n_heads)]
     expect(head in heads, "head", f"(0, 0) to {(n_layers - 1, n_heads - 1)}", head)
     page.check_place("asking", asking, len(written))
+    # Percents, which are all that a reader sees.
     names = [f"{i + 1}.{j + 1}" for i, j in heads]
     read, written = ([token.strip() or "␣" for token in tokens] for tokens in (read, written))
     percents = (100 * weights).round().int().flatten(0, 1).tolist()  # (L * H, T, S)

@@ -34,6 +34,7 @@ def attention_explorer(
         expect(tuple(x.shape) == shape, name, f"shape {shape}", tuple(x.shape))
         expect(bool(torch.isfinite(x).all()), name, "finite numbers", "infinity or NaN")
     page.check_place("asking", asking, len(tokens))
+    # The first state: scores, their powers, weights.
     dots = torch.as_tensor(queries @ keys.T, dtype=torch.float64).round(decimals=4)  # (T, T)
     scale = shape[1] ** -0.5
     scores = dots[asking] * scale  # (T,)
@@ -59,6 +60,7 @@ def attention_explorer(
     said = page.say(
         words["says"], scale=page.decimals(scale, 2), token=tokens[asking], shares=shares
     )
+    # Numbers for the script, and what is seen without it.
     return page.figure(
         "attention",
         {"tokens": list(tokens), "dots": dots.tolist(), "headDim": shape[1], "asking": asking},

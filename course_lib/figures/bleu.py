@@ -29,6 +29,7 @@ def bleu_calculator(hypothesis: str, reference: str) -> HTML:
     """
     for name, sentence in {"hypothesis": hypothesis, "reference": reference}.items():
         expect(len(tokenize_13a(sentence)) > 0, name, "at least one word", repr(sentence))
+    # What BLEU counts, and which words of the hypothesis the reference has left.
     counts = bleu_counts(hypothesis, reference)
     length, wanted = (int(count) for count in counts[:2])
     left, items = Counter(tokenize_13a(reference)), []
@@ -37,6 +38,7 @@ def bleu_calculator(hypothesis: str, reference: str) -> HTML:
         kind = ' class="on"' if left[word] >= 0 else ""
         items.append(f"<li{kind}>{page.text(word)}</li>")
     words = page.words("bleu")
+    # A row for each length of n-gram.
     rows = [
         [
             str(n),

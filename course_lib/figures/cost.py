@@ -48,6 +48,7 @@ def cost_calculator(
     expect(percent in range(1, 101), "percent", "a whole number from 1 to 100", percent)
     for name, size in {"parameters": parameters, "tokens": tokens}.items():
         expect(1 <= size <= 1e18, name, "a number from 1 to 1e18", size)
+    # The run: its operations, time and energy.
     flops = training_flops(parameters, tokens)
     hours = gpu_hours(flops, gpu.peak, percent / 100)
     low, high = (
@@ -65,6 +66,7 @@ def cost_calculator(
 
     cheap, dear = (number(hours * price, words) for price in DOLLARS_PER_GPU_HOUR)
     many = in_units(n_gpus, words["gpus"], lambda x: f"{x:,.0f}")
+    # The facts.
     run = {"n": number(parameters, words), "d": number(tokens, words), "gpu": gpu.name}
     run |= {"percent": str(percent), "many": many, "time": time(hours * 3600 / n_gpus)}
     values = [
@@ -76,6 +78,7 @@ def cost_calculator(
         say(words["range"], low=energy(low), high=energy(high)),
         say(words["dollars"], low=cheap, high=dear),
     ]
+    # The sliders: round numbers, and the ones that are shown first.
     first: dict[str, float] = {
         "parameters": parameters,
         "tokens": tokens,

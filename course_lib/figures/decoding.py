@@ -34,6 +34,7 @@ def decoding_explorer(
     """
     check_sizes(shown=shown)
     expect(len(contexts) > 0, "contexts", "at least one text", "none")
+    # For the script: the logits, and what the sliders can have.
     held = [_context(text, logits, label, shown) for text, logits in contexts.items()]
     choices: dict[str, list[float | None]] = {
         "temperature": [step / 20 for step in range(41)],
@@ -41,6 +42,7 @@ def decoding_explorer(
         "p": [*(step / 20 for step in range(1, 20)), 0.99, None],
     }
     first = {"temperature": 20, "k": len(choices["k"]) - 1, "p": len(choices["p"]) - 1}
+    # The first state: the model's own distribution, the likeliest tokens in rows.
     text, logits = next(iter(contexts.items()))
     probabilities = _hundredths(logits).div(100).softmax(-1).sort(descending=True).values
     top, count = probabilities[:shown], len(probabilities)
@@ -52,6 +54,7 @@ def decoding_explorer(
         [name, percent(share), percent(share), [share, share]]
         for name, share in zip(names, shares, strict=True)
     ]
+    # The sentence, with how many tokens it is as open as.
     openness = torch.special.entr(probabilities).sum().exp().item()
     said = say(
         words["says"],

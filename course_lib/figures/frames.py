@@ -34,6 +34,7 @@ def frames(
     Raises:
         ValueError: if there are fewer than two values, or ``start`` is none of them.
     """
+    # Which value comes first.
     values = list(values)
     expect(len(values) >= 2, "values", "at least two", values)
     if start is None:

@@ -29,6 +29,7 @@ def merges_explorer(merges: Sequence[tuple[bytes, bytes]], text: str) -> HTML:
     expect(len(merges) > 0, "merges", "at least one", "none")
     expect(len(text) > 0, "text", "at least one character", "none")
     expect(not re.search(r"[\r\n]", text), "text", "one line", repr(text[:40]))
+    # Each pair once; the text as bytes.
     merges = list(dict.fromkeys((left, right) for left, right in merges))
     tokens = [bytes([byte]) for byte in text.encode()]
     data = {

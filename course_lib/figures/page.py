@@ -216,12 +216,14 @@ def axes(
         names: of x and of y.
     """
     parts = []
+    # y: a line across and a number at its left.
     for value, shown in ticks[1].items():
         at = y.place(value)
         parts.append(f'<path class="grid" d="M{x.start:g} {at}H{x.end:g}"/>')
         parts.append(
             f'<text x="{x.start - 6:g}" y="{at}" dy=".35em" text-anchor="end">{shown}</text>'
         )
+    # x: the baseline, its ticks and numbers.
     parts.append(f'<path d="M{x.start:g} {y.start:g}H{x.end:g}"/>')
     for value, shown in ticks[0].items():
         at = x.place(value)
@@ -229,6 +231,7 @@ def axes(
         parts.append(
             f'<text x="{at}" y="{y.start + 8:g}" dy=".8em" text-anchor="middle">{shown}</text>'
         )
+    # The names: x at the right end, y above.
     name_x, name_y = map(text, names)
     parts.append(
         f'<text x="{x.end:g}" y="{y.start + 26:g}" dy=".8em" text-anchor="end">{name_x}</text>'

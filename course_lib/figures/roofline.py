@@ -32,10 +32,12 @@ def roofline_explorer(*, width: int = 4096, tokens: int = 64, gpu: GPU = A100) -
         ValueError: if the width or number of tokens is none that the sliders have, or the GPU is
             not one of ``costs.GPUS``.
     """
+    # What the sliders can have.
     choices = {"width": _WIDTHS, "tokens": _TOKENS}
     for name, value in {"width": width, "tokens": tokens}.items():
         expect(value in choices[name], name, f"one of {choices[name]}", value)
     expect(gpu in GPUS, "gpu", f"one of {[g.name for g in GPUS]}", gpu)
+    # The product: its operations, and how fast the GPU can do them.
     flops = 2 * tokens * width * 4 * width
     intensity = matmul_intensity(tokens, width, 4 * width, 2)
     ridge = gpu.peak / gpu.bandwidth
@@ -45,6 +47,7 @@ def roofline_explorer(*, width: int = 4096, tokens: int = 64, gpu: GPU = A100) -
     roof = [(left, left * gpu.bandwidth), (ridge, gpu.peak), (right, gpu.peak)]
     path = "M" + "L".join(f"{_X.place(x)} {_Y.place(y)}" for x, y in roof)
     at, high = _X.place(intensity), _Y.place(speed)
+    # Axes in powers of ten.
     words = page.words("roofline")
     frame = page.axes(
         _X,
@@ -55,6 +58,7 @@ def roofline_explorer(*, width: int = 4096, tokens: int = 64, gpu: GPU = A100) -
         ),
         (words["x"], words["y"]),
     )
+    # The facts and the sentence, as the script writes them.
     values = [
         number(flops, words),
         number(flops / intensity, words),

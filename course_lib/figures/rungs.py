@@ -58,6 +58,7 @@ def ladder_html(chapter: str | None = None, *, home: str = "") -> str:
     shown_from = 0
     if chapter is not None:  # the new rungs, and the one below them to compare with
         shown_from = max(0, next(i for i, r in enumerate(rungs) if r["chapter"] == chapter) - 1)
+    # A row a rung: its name, chapter, bits, bar and sample.
     rows = []
     for i, rung in enumerate(rungs):
         title = _TITLES[rung["chapter"]]

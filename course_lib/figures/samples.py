@@ -30,6 +30,7 @@ def samples_explorer(
         ValueError: if a pair of settings is missing, or has more or fewer texts than others, or
             ``start`` is none of them.
     """
+    # Every first setting with every second one, and equally many texts.
     expect(len(samples) > 0, "samples", "texts for at least one pair of settings", "none")
     first, second = (list(dict.fromkeys(values)) for values in zip(*samples, strict=True))
     missing = [(a, b) for a in first for b in second if (a, b) not in samples]
@@ -38,6 +39,7 @@ def samples_explorer(
     counts = sorted({len(texts) for texts in samples.values()})
     equal = len(counts) == 1 and counts[0] > 0
     expect(equal, "samples", "equally many texts for each pair", counts)
+    # What is shown first.
     start = start or (first[0], second[0])
     expect(start in samples, "start", "a pair of settings that has texts", start)
     data = {

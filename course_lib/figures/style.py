@@ -55,6 +55,7 @@ FALLBACKS += ["WenQuanYi Micro Hei", "SimHei", "Noto Emoji"]
 def use_course_style() -> None:
     """Set matplotlib's defaults for every figure of a chapter."""
     installed = set(font_manager.get_font_names())
+    # A quiet ground: no box, level lines only, names at the ends of the axes.
     plt.rcParams.update(
         {
             "figure.figsize": (WIDE, 3.4),
@@ -130,14 +131,17 @@ def place_ends(ax: Axes, value: str, fold: Callable[[str], str]) -> None:
     figure = ax.figure.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # limits and layout are known only now
+    # Where the lines end, and what is written there.
     lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
     ends, texts = [], []
     for line in lines:
         x, y = np.asarray(line.get_data(orig=False), dtype=float)[:, -1].tolist()
         ends.append((x, y))
         texts.append(fold(f"{line.get_label()} {value.format(y)}".strip()))
+    # Labels keep apart: their heights and places in points.
     heights = [(1 + text.count("\n")) * 1.25 * plt.rcParams["font.size"] for text in texts]
     places = [ax.transData.transform(end)[1] * 72 / figure.dpi for end in ends]
+    # Write each in its line's color.
     written = []
     for line, text, end, own, place in zip(
         lines, texts, ends, places, apart(places, heights), strict=True
@@ -232,6 +236,7 @@ def attention_map(
             range.
     """
     weights = torch.as_tensor(weights).detach().cpu().double().numpy()
+    # Shares, one for each pair of labels.
     shape = (len(queries), len(keys))
     expect(weights.shape == shape, "weights", f"shape {shape} (queries, keys)", weights.shape)
     expect(weights.size > 0, "weights", "at least one query and one key", "none")
@@ -243,6 +248,7 @@ def attention_map(
     heat(ax, weights, most=PALE if numbers else 1)
     # Long keys lean to the right from the column that they name.
     lean: dict[str, Any] = {} if max(map(len, keys)) <= 3 else {"rotation": 45, "ha": "left"}
+    # Queries at the left, keys on top.
     ax.xaxis.tick_top()
     ax.set_xticks(range(len(keys)), keys, parse_math=False, **lean)
     ax.set_yticks(range(len(queries)), queries, parse_math=False)

@@ -65,6 +65,7 @@ def drawings(fig: Figure) -> str:
     for ax in fig.axes:
         _plain_ticks(ax)
         _unit_above(ax)
+    # As drawn; then again for a phone, its panels one below the other.
     width, height = fig.get_size_inches()
     svg = _svg(fig, "wide")
     if width > NARROW:
@@ -113,6 +114,7 @@ def _unit_above(ax: Axes) -> None:
         columns = [tick.get_window_extent() for tick in ax.get_xticklabels()]
         top = max((box.y1 for box in columns), default=ax.bbox.y1)
         above += (top - ax.bbox.y1) * 72 / fig.dpi
+    # The label, level, at the upper end; a title makes room for it.
     ax.annotate(
         text,
         (0, 1),

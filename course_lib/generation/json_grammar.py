@@ -179,6 +179,7 @@ class JSONGrammar:
         else:
             expected = "a type of JSON, a dict of them, a list of one or a tuple of strings"
             raise ValueError(f"schema: expected {expected}, got {schema!r}")
+        # Before any value there may be space.
         self.rules[name] = rules | dict.fromkeys(_SPACE, (name,))
         return name
 

@@ -96,6 +96,7 @@ class Sampler:
     _dtype: torch.dtype = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        # The settings.
         check_not_negative(temperature=self.temperature)
         if self.top_k is not None:
             check_sizes(top_k=self.top_k)
@@ -103,6 +104,7 @@ class Sampler:
             check_positive(top_p=self.top_p)
             check_shares(top_p=self.top_p)
         check_positive(repetition_penalty=self.repetition_penalty)
+        # Chance of its own, from the seed if there is one.
         self._chance = torch.Generator()
         if self.seed is None:
             self._chance.seed()

@@ -248,6 +248,7 @@ def _refuse(config: Mapping[str, Any], **wanted: object) -> None:
 
 
 def _gpt2_config(config: Mapping[str, Any]) -> GPTConfig:
+    # What this package's GPT does not do.
     _refuse(
         config,
         scale_attn_weights=True,

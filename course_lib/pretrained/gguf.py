@@ -75,6 +75,7 @@ class GGUFFile:
         width = _bytes_of(shape[-1:], kind)
         weight = torch.empty(math.prod(shape[:-1]), shape[-1], dtype=dtype)
         rows = max(1, _PIECE // shape[-1])
+        # Read, unpack, put in its place.
         for first in range(0, len(weight), rows):
             part = weight[first : first + rows]
             start = offset + first * width

@@ -142,6 +142,7 @@ def near_groups(texts: Sequence[str], threshold: float) -> Groups:
     Texts that are connected already aren't compared: of n copies of one text there are n² / 2
     pairs, and n - 1 connect them.
     """
+    # Texts in one bucket are likely near; whether they are is counted.
     sets, buckets = _buckets(texts, threshold)
     groups, similar = Groups(len(texts)), _comparison(sets)
 

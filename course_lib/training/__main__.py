@@ -48,20 +48,25 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "With --checkpoint, a run that was stopped goes on when it is called again.",
     )
     add = parser.add_argument
+    # The text and its tokens.
     add("--text", type=Path, help="a text file in UTF-8 [Shakespeare's plays]")
     add("--tokenizer", choices=["characters", "bpe"], default="characters", help="[%(default)s]")
     add("--vocab-size", type=int, default=1024, help="number of tokens of bpe [%(default)s]")
+    # The model.
     add("--recipe", choices=RECIPES, default="speedrun", help="model, optimizers [%(default)s]")
     add("--layers", type=int, help="number of blocks [the recipe's]")
     add("--width", type=int, default=128, help="d_model; heads are 32 wide [%(default)s]")
     add("--context", type=int, default=64, help="tokens that the model sees [%(default)s]")
+    # The run.
     add("--batch-size", type=int, default=12, help="windows, of all processes [%(default)s]")
     add("--accumulate", type=int, default=1, help="pieces of a process's part [%(default)s]")
     add("--steps", type=int, default=2000, help="length of the training [%(default)s]")
     add("--eval-every", type=int, default=500, help="steps between validations [%(default)s]")
+    # The machine.
     add("--precision", choices=PRECISIONS, help="[what the device is best at]")
     add("--compile", action="store_true", help="compile the model: slow to begin, then faster")
     add("--shard", action="store_true", help="spread the weights over the processes (FSDP)")
+    # What is kept.
     add("--checkpoint", type=Path, help="a folder for checkpoints")
     add("--again", action="store_true", help="begin anew, whatever the folder has")
     add("--log", type=Path, help="a folder for log.csv and TensorBoard's files")

@@ -67,6 +67,7 @@ def capture(
         ValueError: if an optimizer keeps something that is neither a tensor nor a number.
     """
     check_counts(step=step)
+    # An optimizer keeps tensors and numbers by parameter: i.j.name.
     tensors, numbers = {}, {}
     for i, optimizer in enumerate(optimizers):
         for j, kept in optimizer.state_dict()["state"].items():
@@ -80,6 +81,7 @@ def capture(
                     raise ValueError(
                         f"optimizer: expected state of tensors and numbers, got {kind}"
                     )
+    # The weights, gathered; then what the optimizers are.
     weights = {name: whole(tensor.detach()) for name, tensor in _model_tensors(model).items()}
     described = _describe(model, optimizers)
     return Checkpoint(
@@ -115,7 +117,9 @@ def check_fits(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Op
         CheckpointError: if the checkpoint is of another model, or of optimizers of another kind,
             with other parameters or other settings.
     """
+    # The weights: the same names and shapes.
     _check_same("model", _model_tensors(model), checkpoint.model)
+    # The optimizers: the same kinds and settings.
     theirs, ours = checkpoint.state.get("optimizers", {}), _describe(model, optimizers)
     for what in {**theirs, **ours}:
         one, other = theirs.get(what, "nothing"), ours.get(what, "nothing")
@@ -124,6 +128,7 @@ def check_fits(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Op
                 f"{what}: expected {one} as in the checkpoint, got {other}; pass what the run "
                 "began with, or name another folder to begin anew"
             )
+    # What they keep: for parameters that are there, in their shapes.
     shapes = {
         (i, j): p.shape
         for i, optimizer in enumerate(optimizers)
@@ -223,6 +228,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".part-*"):  # by a process that was killed
         _remove(left)
+    # All is written beside its place, and renamed when it is whole.
     place = folder / f"step-{checkpoint.step:08d}"
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     replaced = Path(f"{part}-replaced")
@@ -234,6 +240,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> Path:
             safetensors.torch.save_file(tensors, part / name)
             flush(part / name)
             sizes[name], sums[name] = (part / name).stat().st_size, _sum_of_file(part / name)
+        # The state, with sizes and sums of the files and its own sum.
         state = {"step": checkpoint.step, "sizes": sizes, "sha256": sums, **checkpoint.state}
         content = {"format": FORMAT, "sha256": _sum_of(state), "state": state}
         (part / "state.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -244,6 +251,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> Path:
         part.rename(place)
         placed = True
         flush(folder)
+    # Nothing half done stays; what was there comes back.
     except BaseException:
         shutil.rmtree(place if placed else part, ignore_errors=True)
         if replaced.exists():
@@ -317,6 +325,7 @@ def load(path: str | Path) -> Checkpoint:
 
 def _verified(path: Path) -> dict:
     """Return a checkpoint's state, after a look at all its files."""
+    # What the state says of itself.
     try:
         content = json.loads((path / "state.json").read_text(encoding="utf-8"))
         known = content["format"] == FORMAT
@@ -332,6 +341,7 @@ def _verified(path: Path) -> dict:
         raise CheckpointError(f"{path}: expected a checkpoint, found no state.json of one")
     if altered:
         raise CheckpointError(f"{path}/state.json: it was altered; its SHA-256 differs")
+    # The files beside it: whole, and not altered.
     for name, (size, sha256) in expected.items():
         file = path / name
         try:
@@ -374,6 +384,7 @@ def load_latest(folder: str | Path) -> Checkpoint | None:
     folder, errors = Path(folder), []
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder}: expected a folder for checkpoints, found a file")
+    # Newest first, until one is whole.
     for path in _steps(folder):
         try:
             checkpoint = load(path)
@@ -383,6 +394,7 @@ def load_latest(folder: str | Path) -> Checkpoint | None:
         for said in errors:
             warnings.warn(f"{said}; going on from step {checkpoint.step}", stacklevel=2)
         return checkpoint
+    # There were some, and none can be used.
     if errors:
         raise CheckpointError(
             f"{'; '.join(errors)}; no other checkpoint is left: name another folder to begin anew"

@@ -16,14 +16,17 @@ def after_the_step() -> Iterator[list[int]]:
     Where Ctrl-C is ignored, it stays so.
     """
     asked: list[int] = []
+    # Signals reach the main thread only.
     if threading.current_thread() is not threading.main_thread():
-        yield asked  # signals reach the main thread only
+        yield asked
         return
     before = signal.getsignal(signal.SIGINT)
+    # As nohup and a script's background have it: so it stays.
     if before is signal.SIG_IGN:
-        yield asked  # as nohup and a script's background have it
+        yield asked
         return
 
+    # The first Ctrl-C is noted; the handler that was there takes the second.
     def ask(number: int, _: object) -> None:
         asked.append(number)
         signal.signal(signal.SIGINT, before)

@@ -256,6 +256,7 @@ class _Run:
 
     def step(self, step: int, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Take one step; return the loss and the norm of the gradient."""
+        # The gradient, in pieces; what does not fit in memory is said.
         pieces = split(batch, self.accumulate)
         if not pieces:
             nothing = torch.zeros((), device=self.device)

@@ -21,6 +21,7 @@ def split(batch: tuple[Tensor, ...], accumulate: int) -> Pieces:
     their losses would not be the batch's. Gradients are averaged over processes, hence the factor.
     A piece where nothing counts has no mean: it is left out. So all are, where none counts.
     """
+    # Each process has equally many pieces, of at least one row each.
     rows = [len(tensor) for tensor in batch]
     expect(min(rows) == max(rows) > 0, "batch", "tensors of as many rows, at least one", rows)
     world, rank = distributed.world_size(), distributed.rank()
@@ -28,10 +29,12 @@ def split(batch: tuple[Tensor, ...], accumulate: int) -> Pieces:
     cut = list(zip(*(tensor.tensor_split(each * world) for tensor in batch), strict=True))
     if len(cut) == 1 and not batch[-1].is_cpu:  # to count on a GPU would mean to wait for it
         return [(list(batch), 1.0)]
+    # The share of a piece: its counted targets by all of them.
     counts = [n_counted(piece[-1]) for piece in cut]
     if not any(counts):
         return []
     shares = [world * count / sum(counts) for count in counts]
+    # This process takes its own.
     mine = list(zip(cut, shares, strict=True))[rank * each : (rank + 1) * each]
     if world > 1:  # processes wait for each other: one with nothing to count computes along
         full = cut[counts.index(max(counts))]
