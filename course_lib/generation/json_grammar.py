@@ -139,11 +139,6 @@ class JSONGrammar:
         """Return whether the text may end here."""
         return _MAY_BE_EMPTY.issuperset(state)
 
-    def accepts(self, text: str) -> bool:
-        """Return whether a text is valid."""
-        state = self.read(self.start, text.encode(errors="surrogatepass"))
-        return state is not None and self.complete(state)
-
     def _goal(self, schema: Any) -> str:
         """Return the goal that reads a value of the schema; its rules are made if need be."""
         name = f"value of {schema!r}"
