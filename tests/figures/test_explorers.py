@@ -295,6 +295,15 @@ def test_roofline_shows_the_same_first_state_without_a_script(browser):
         assert without[3] == with_script[3]
 
 
+def test_roofline_s_numbers_can_be_read_on_the_narrowest_phone(browser):
+    page = browser.new_page(viewport={"width": 320, "height": 800})
+    page.set_content(f'<body style="margin:16px">{figures.roofline_explorer().data}</body>')
+    sizes = page.evaluate("""() => [...document.querySelectorAll('svg text')].map(
+        t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a)""")
+    assert min(sizes) >= 10.5
+    page.close()
+
+
 def test_roofline_computes_what_course_lib_does(browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
     page.set_content(figures.roofline_explorer(width=1024, tokens=1).data)
