@@ -191,6 +191,7 @@ def test_a_slider_moves_its_chart_without_a_kernel(visit, browser):
             continue
         page = browser.new_page(viewport={"width": 390, "height": 900})
         page.goto((SITE / f"{name}.html").as_uri())
+        page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
         figure = page.locator(".lm-frames").first
         seen = figure.locator(".lm-frame[aria-hidden=false]")
         first = seen.get_attribute("aria-label")
