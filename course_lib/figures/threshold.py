@@ -100,6 +100,7 @@ def threshold_explorer(
         page.table(counts, heads=heads, kind="matrix"),
         page.table(zip(words["scores"], shares, strict=True), kind="lm-facts scores"),
         page.says(said),
+        caption={"positive": page.text(positive)},
     )
 
 
