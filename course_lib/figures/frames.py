@@ -15,6 +15,8 @@ T = TypeVar("T")
 def frames(
     draw: Callable[[T], Figure],
     values: Sequence[T],
+    title: str,
+    caption: str,
     *,
     label: str,
     describe: Callable[[T], str],
@@ -27,6 +29,8 @@ def frames(
     Args:
         draw: makes the chart for one value.
         values: the slider's values, in order.
+        title: what the chart finds, as a sentence; HTML.
+        caption: what is drawn, in which units, and what to see when the slider moves; HTML.
         label: the slider's name.
         describe: what the chart shows for one value, for those who don't see it.
         start: the value that is shown first; the first one by default.
@@ -51,7 +55,9 @@ def frames(
     whole = page.figure(
         "frames",
         {"label": label, "values": list(map(str, values)), "first": first},
-        f'<div class="lm-plot"><style>{svg.STYLE}</style>{pictures}</div>',
+        f'<div class="lm-plot"><style>{svg.STYLE}</style><p class="title">{title}</p>'
+        f"{pictures}</div>",
+        caption={"caption": caption},
         label=label,
         value=start,
     )

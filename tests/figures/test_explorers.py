@@ -48,13 +48,21 @@ def test_frames_show_a_described_drawing_for_each_value_and_move_without_a_kerne
     found = []
     monkeypatch.setattr(sys.modules["course_lib.figures.frames"], "display", found.append)
     figures.frames(
-        draw, [1, 2, 3], label="Size", describe=lambda value: f"A line to <{value}>", start=2
+        draw,
+        [1, 2, 3],
+        "A line <b>grows</b>",
+        "Move it: the end rises.",
+        label="Size",
+        describe=lambda value: f"A line to <{value}>",
+        start=2,
     )
     (html,) = (shown.data for shown in found)
     assert plt.get_fignums() == [], "figures are closed"
     assert "http" not in html
     for script, page in both_ways(browser, html):
         assert seen_frame(page) == "A line to <2>"
+        assert page.locator(".title").text_content() == "A line grows"
+        assert page.locator("figcaption").text_content() == "Move it: the end rises."
         slider = page.get_by_role("slider", name="Size", exact=True)
         assert slider.count() == script
         for key, value in (("Home", 1), ("ArrowRight", 2), ("End", 3)) if script else ():
@@ -65,9 +73,9 @@ def test_frames_show_a_described_drawing_for_each_value_and_move_without_a_kerne
 
 def test_frames_name_what_they_can_t_show():
     with pytest.raises(ValueError, match=r"values: expected at least two, got \[1\]"):
-        figures.frames(draw, [1], label="Size", describe=str)
+        figures.frames(draw, [1], "Lines", "Ends", label="Size", describe=str)
     with pytest.raises(ValueError, match=r"start: expected one of 1, 2, got 3"):
-        figures.frames(draw, [1, 2], label="Size", describe=str, start=3)
+        figures.frames(draw, [1, 2], "Lines", "Ends", label="Size", describe=str, start=3)
 
 
 def test_explorer_is_the_same_each_time_and_asks_no_other_machine():
