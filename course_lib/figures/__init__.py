@@ -20,6 +20,7 @@ from course_lib.figures.frames import frames
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.merges import merges_explorer, show_token
 from course_lib.figures.models import gpt_parts, noisy_channel, word_window
+from course_lib.figures.pieces import merge_tree, text_to_ids
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
 from course_lib.figures.samples import samples_explorer
@@ -72,6 +73,7 @@ __all__ = [
     "ladder_html",
     "lora",
     "matrix_product",
+    "merge_tree",
     "merges_explorer",
     "multi_head_flow",
     "muon",
@@ -84,6 +86,7 @@ __all__ = [
     "show",
     "show_token",
     "teacher_forcing",
+    "text_to_ids",
     "threshold_explorer",
     "two_tasks",
     "use_course_style",
