@@ -70,8 +70,11 @@ def prompt_of(cell: nbformat.NotebookNode, tag: str) -> str:
     """Return what a folded cell offers to show."""
     if tagged(cell, "test"):
         return "Show the test"
-    imports = cell.source.startswith(("import ", "from "))
-    return "Show the imports" if imports else PROMPTS[tag]
+    if cell.source.startswith(("import ", "from ")):
+        return "Show the imports"
+    if tag == "hide-cell" and "figures." in cell.source:
+        return "Show the figure"
+    return PROMPTS[tag]
 
 
 def prepare(notebook: nbformat.NotebookNode) -> None:
@@ -138,8 +141,9 @@ def keep_unrepeatable(notebook: nbformat.NotebookNode, old: nbformat.NotebookNod
         return
     before = {cell.id: cell for cell in old.cells}
     for cell in notebook.cells:
-        if tagged(cell, "nbval-ignore-output") and cell.id in before:
-            cell.outputs = before[cell.id].outputs
+        kept = before[cell.id].outputs if cell.id in before else []
+        if tagged(cell, "nbval-ignore-output") and kept:
+            cell.outputs = kept
 
 
 def canonical_text(notebook: nbformat.NotebookNode) -> str:

@@ -119,14 +119,17 @@ def test_a_dark_page_is_printed_light_with_wrapped_code_and_folded_solutions_lef
     }
 
 
-def test_a_choice_opens_what_happens_below_it_and_nothing_else(open_page):
+def test_a_choice_opens_what_happens_up_to_the_next_text_and_nothing_else(open_page):
     page = open_page(HOME.parent.parent / "notebooks" / "training.html")
     page.locator("details.choice.right summary").first.click()
     page.wait_for_function("() => document.querySelector('details.hide[open]')")
-    opened = page.evaluate("() => [...document.querySelectorAll('details.hide')].map(d => d.open)")
-    after = page.evaluate("""() => {
-        const choice = document.querySelector('details.choice.right');
-        const folds = [...document.querySelectorAll('details.hide')];
-        return folds.findIndex(fold => choice.compareDocumentPosition(fold) & 4);
+    wrong = page.evaluate("""() => {
+        const asked = document.querySelector('details.choice.right').closest('blockquote');
+        const below = [];
+        let next = asked.nextElementSibling;
+        for (; next?.matches('.cell'); next = next.nextElementSibling)
+            below.push(...next.querySelectorAll('details.below-input, details.above-input'));
+        const opened = [...document.querySelectorAll('details.hide[open]')];
+        return [opened.filter(d => !below.includes(d)).length, below.filter(d => !d.open).length];
     }""")
-    assert [i for i, is_open in enumerate(opened) if is_open] == [after]
+    assert wrong == [0, 0]

@@ -246,17 +246,18 @@ def test_folded_cells_say_what_is_folded(path):
 
 
 def test_what_answers_a_question_is_folded(path):
-    waiting = False
+    asked = answered = False
     for cell in read_notebook(path).cells:
-        if cell.cell_type == "markdown":
-            waiting = waiting or "> **Predict.**" in cell.source
-        elif waiting and cell.outputs:
+        if cell.cell_type == "markdown":  # once there was an answer, the text goes on
+            asked = "> **Predict.**" in cell.source or (asked and not answered)
+            answered = False
+        elif asked and cell.outputs:
             tags = set(cell.metadata.get("tags", []))
             assert tags & {"hide-output", "hide-cell"}, (
-                f"{where(path, cell)}: the first output after a *Predict* gives its answer away; "
-                "tag the cell hide-output (hide-cell if it only draws)"
+                f"{where(path, cell)}: an output between a *Predict* and the text that follows "
+                "gives the answer away; tag the cell hide-output (hide-cell if it only draws)"
             )
-            waiting = False
+            answered = True
 
 
 CHOICE = re.compile(r'^> <details class="choice( right)?"><summary>(.+?)</summary>(.+)</details>$')
