@@ -47,6 +47,14 @@ class Drawing:
             f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" style="{style}">{words}</text>'
         )
 
+    def cell(self, x: float, y: float, width: float, height: float, hue: str, share: int) -> None:
+        """Draw a cell of a hue, as strong as its share of it in percent."""
+        fill = f"color-mix(in srgb,{_hue(hue)} {share}%,{_hue('paper')})"
+        self.parts.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+            f'style="fill:{fill};stroke:{_hue(hue)};stroke-width:1"/>'
+        )
+
     def line(
         self, points: Sequence[Point], hue: str = "ink", width: float = 1.5, head: bool = True
     ) -> None:

@@ -44,24 +44,13 @@ def _svg(d: Drawing, bottom: int) -> str:
     )
 
 
-def _cell(
-    d: Drawing, x: float, y: float, width: float, height: float, hue: str, share: int
-) -> None:
-    """Draw a cell of a hue, as strong as its share of it in percent."""
-    fill = f"color-mix(in srgb,{_hue(hue)} {share}%,{_hue('paper')})"
-    d.parts.append(
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
-        f'style="fill:{fill};stroke:{_hue(hue)};stroke-width:1"/>'
-    )
-
-
 def _windows(text: str, starts: tuple[int, ...], context: int) -> str:
     d = Drawing()
     side = (WIDTH - 16) / len(text)
     # The text, with a bracket at each window.
     for place, letter in enumerate(text):
         taken = any(start <= place < start + context for start in starts)
-        _cell(d, 8 + side * place, 30, side, 26, "accent" if taken else "edge", 18 if taken else 4)
+        d.cell(8 + side * place, 30, side, 26, "accent" if taken else "edge", 18 if taken else 4)
         d.text(8 + side * (place + 0.5), 48, letter, 15, mono=True)
     d.text(8, 20, "the text, one long row of tokens", 14, "muted", "start")
     # A row of the batch for each window: its inputs, and the same one place further.
@@ -73,7 +62,7 @@ def _windows(text: str, starts: tuple[int, ...], context: int) -> str:
         d.line([(middle, 60), (middle, 88)], "accent")
         for x, shift, hue in ((8, 0, "accent"), (216, 1, "right")):
             for i in range(context):
-                _cell(d, x + 29 * i, y, 29, 26, hue, 18)
+                d.cell(x + 29 * i, y, 29, 26, hue, 18)
                 d.text(x + 29 * i + 14.5, y + 18, text[start + shift + i], 15, mono=True)
     return _svg(d, 118 + 38 * len(starts))
 
@@ -165,7 +154,7 @@ def _ring() -> str:
             for j, part in enumerate(stages[stage][i]):
                 whole = len(part) == n
                 hue, share = ("right", 30) if whole else ("accent", 12 * len(part))
-                _cell(d, left, top + 14 + 22 * j, 104, 22, hue, share)
+                d.cell(left, top + 14 + 22 * j, 104, 22, hue, share)
                 said = " + ".join(f"{'abc'[j]}{k}" for k in sorted(part))
                 d.text(left + 52, top + 30 + 22 * j, said, 13.5, mono=True)
         # Who sends to whom next; the last one sends around to the first.
@@ -210,10 +199,10 @@ def _held(shards: int) -> str:
             ("Adam", 2, "mlp"),
         ):
             height = 40 * size
-            _cell(d, left, top, 80, height, "edge", 0)
+            d.cell(left, top, 80, height, "edge", 0)
             part = height / shards
             begin = top + (gpu * part if shards > 1 else 0)
-            _cell(d, left, begin, 80, part, hue, 40)
+            d.cell(left, begin, 80, part, hue, 40)
             if shards == 1 or gpu == 0:
                 y = top + height / 2 + 5 if shards == 1 else begin + part + 16
                 d.text(left + 40, y, name, 13.5)

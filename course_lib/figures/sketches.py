@@ -78,17 +78,6 @@ def _panels(panels: Mapping[str, str]) -> str:
     return f'<div class="lm-pair">{drawn}</div>'
 
 
-def _cell(
-    d: Drawing, x: float, y: float, width: float, height: float, hue: str, share: int
-) -> None:
-    """Draw a cell of a hue, as strong as its share of it in percent."""
-    fill = f"color-mix(in srgb,{_hue(hue)} {share}%,{_hue('paper')})"
-    d.parts.append(
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
-        f'style="fill:{fill};stroke:{_hue(hue)};stroke-width:1"/>'
-    )
-
-
 def _loop(text: Sequence[str], shares: Mapping[str, float]) -> str:
     """Draw the loop: text, model, probabilities, a choice, and back to the text."""
     d = Drawing()
@@ -96,7 +85,7 @@ def _loop(text: Sequence[str], shares: Mapping[str, float]) -> str:
     # The text so far, and the place of the next token.
     for i, token in enumerate((*text, chosen)):
         new = i == len(text)
-        _cell(d, 8 + 58 * i, 12, 52, 30, "accent" if new else "edge", 30 if new else 8)
+        d.cell(8 + 58 * i, 12, 52, 30, "accent" if new else "edge", 30 if new else 8)
         d.text(34 + 58 * i, 32, token, 15, weight=650 if new else 400, mono=True)
     d.line([(95, 48), (95, 92)])
     d.box(95, 116, 150, 46, "model", "attention", "read the whole text")
@@ -106,7 +95,7 @@ def _loop(text: Sequence[str], shares: Mapping[str, float]) -> str:
     for i, (token, share) in enumerate(shares.items()):
         y = 94 + 20 * i
         d.text(262, y + 5, token, 13.5, anchor="end", mono=True)
-        _cell(d, 268, y - 7, 95 * share, 14, "accent", 100 if token == chosen else 40)
+        d.cell(268, y - 7, 95 * share, 14, "accent", 100 if token == chosen else 40)
     d.line([(295, 172), (295, 194)])
     d.box(295, 218, 150, 46, "choose", "accent", "the likeliest, or draw")
     # Back to the text.
@@ -144,7 +133,7 @@ def _steps_of(tokens: Sequence[str], cached: bool) -> str:
             now = place == step or not cached
             computed += now
             for row, hue in enumerate(("key", "value")):
-                _cell(d, 92 + 48 * place, top + 14 * row, 40, 13, hue, 85 if now else 12)
+                d.cell(92 + 48 * place, top + 14 * row, 40, 13, hue, 85 if now else 12)
     bottom = 36 + 38 * len(tokens)
     d.text(
         92,
@@ -236,17 +225,17 @@ def _lora() -> str:
     d.text(16, 123, "<tspan font-style='italic'>x</tspan>", 17)
     # What the model had.
     d.line([(60, 118), (60, 62), (118, 62)])
-    _cell(d, 122, 14, 96, 96, "edge", 16)
+    d.cell(122, 14, 96, 96, "edge", 16)
     d.text(170, 58, "<tspan font-style='italic'>W</tspan>", 17)
     d.text(170, 78, "stays as it is", 13.5, "muted")
     d.line([(222, 62), (328, 62), (328, 104)])
     # What is learned.
     d.line([(60, 118), (60, 184), (98, 184)], "attention")
-    _cell(d, 102, 172, 96, 24, "attention", 40)
+    d.cell(102, 172, 96, 24, "attention", 40)
     d.text(150, 189, "<tspan font-style='italic'>A</tspan>", 16)
     d.text(150, 214, "8 × 576", 13.5, "muted", mono=True)
     d.line([(202, 184), (226, 184)], "attention")
-    _cell(d, 230, 136, 24, 96, "attention", 40)
+    d.cell(230, 136, 24, 96, "attention", 40)
     d.text(242, 189, "<tspan font-style='italic'>B</tspan>", 16)
     d.text(260, 228, "576 × 8", 13.5, "muted", "start", mono=True)
     d.line([(258, 184), (328, 184), (328, 132)], "attention")
@@ -314,9 +303,9 @@ def _guess(word: str, seen: Iterable[int], place: int, given: Sequence[str]) -> 
     for i in seen:
         d.line([(60 + 56 * i, 106), (60 + 56 * place, 58)], "attention", 1.5)
     for i, letter in enumerate(given):
-        _cell(d, 40 + 56 * i, 110, 40, 34, "attention" if i in seen else "edge", 14)
+        d.cell(40 + 56 * i, 110, 40, 34, "attention" if i in seen else "edge", 14)
         d.text(60 + 56 * i, 133, letter, 17, mono=True)
-    _cell(d, 40 + 56 * place, 18, 40, 34, "value", 30)
+    d.cell(40 + 56 * place, 18, 40, 34, "value", 30)
     d.text(60 + 56 * place, 41, word, 17, mono=True, weight=650)
     d.text(60 + 56 * place + 30, 40, "is to be said here", 13.5, "muted", "start")
     return _svg(d, 152)
@@ -345,9 +334,9 @@ def weight_layouts() -> None:
     d = Drawing()
     heads = ("query", "key", "value", "mlp")
     for i, hue in enumerate(heads):
-        _cell(d, 30, 44 + 27 * i, 108, 27, hue, 30)  # rows are what comes out
-        _cell(d, 182 + 27 * i, 44, 27, 108, hue, 30)
-        _cell(d, 322 + 10 * i, 74 - 10 * i, 27, 78, hue, 30)
+        d.cell(30, 44 + 27 * i, 108, 27, hue, 30)  # rows are what comes out
+        d.cell(182 + 27 * i, 44, 27, 108, hue, 30)
+        d.cell(322 + 10 * i, 74 - 10 * i, 27, 78, hue, 30)
     d.line([(144, 98), (176, 98)])
     d.line([(294, 98), (318, 98)])
     for x, name, shape in ((84, "PyTorch", "(32, 32)"), (236, "", "(32, 32)"), (352, "Keras", "")):
