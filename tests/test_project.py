@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import Counter
 from importlib.metadata import requires
 from importlib.util import find_spec
 from itertools import pairwise
@@ -32,6 +33,12 @@ def text_files() -> dict[str, str]:
         if b"\0" not in data:
             found[name] = data.decode("utf-8")
     return found
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by it, wherever they stand."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_the_repository_s_url_stands_in_one_place_only():
