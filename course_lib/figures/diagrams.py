@@ -9,153 +9,13 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from IPython.display import HTML, display
+from course_lib.figures.drawing import BRANCH, Drawing, color, show_drawing
 
-from course_lib.figures.style import COLORS
-from course_lib.figures.svg import STYLE
-
-Point = tuple[float, float]
-WIDTH, TOP, BOTTOM = 400, 50, 734
-BRANCH = 108  # from where a sublayer reads to where it adds
-
-
-def _hue(name: str) -> str:
-    return f"var(--lm-{name},{COLORS[name]})"
-
-
-class Drawing:
-    """SVG, part by part, in the colors of the page."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        words: str,
-        size: float = 14,
-        hue: str = "ink",
-        anchor: str = "middle",
-        weight: int = 400,
-        mono: bool = False,
-    ) -> None:
-        """Write words; ``words`` may hold markup."""
-        font = ";font-family:var(--lm-mono,monospace)" if mono else ""
-        style = f"font-size:{size}px;font-weight:{weight};fill:{_hue(hue)}{font}"
-        self.parts.append(
-            f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" style="{style}">{words}</text>'
-        )
-
-    def cell(self, x: float, y: float, width: float, height: float, hue: str, share: int) -> None:
-        """Draw a cell of a hue, as strong as its share of it in percent."""
-        fill = f"color-mix(in srgb,{_hue(hue)} {share}%,{_hue('paper')})"
-        self.parts.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
-            f'style="fill:{fill};stroke:{_hue(hue)};stroke-width:1"/>'
-        )
-
-    def line(
-        self, points: Sequence[Point], hue: str = "ink", width: float = 1.5, head: bool = True
-    ) -> None:
-        """Draw a way of straight pieces with round corners, and an arrow's head at its end."""
-        points = list(points)
-        (x, y), (u, v) = points[-2:]
-        length = math.hypot(u - x, v - y)
-        dx, dy = (u - x) / length, (v - y) / length
-        if head:
-            back, half = 8 + width, 3.2 + 0.6 * width
-            b, c = u - dx * back, v - dy * back
-            self.parts.append(
-                f'<path d="M{u:.1f} {v:.1f}L{b - dy * half:.1f} {c + dx * half:.1f}'
-                f'L{b + dy * half:.1f} {c - dx * half:.1f}Z" style="fill:{_hue(hue)}"/>'
-            )
-            points[-1] = (b + dx, c + dy)
-        way = f"M{points[0][0]:g} {points[0][1]:g}"
-        for before, (x, y), after in zip(points, points[1:], points[2:], strict=False):
-            # A corner begins and ends 8 before and behind the point, or in the middle of a piece.
-            ends = []
-            for other in (before, after):
-                far = math.dist(other, (x, y))
-                share = min(8, far / 2) / far
-                ends.append((x + (other[0] - x) * share, y + (other[1] - y) * share))
-            (p, q), (r, s) = ends
-            way += f"L{p:.1f} {q:.1f}Q{x:g} {y:g} {r:.1f} {s:.1f}"
-        way += f"L{points[-1][0]:.1f} {points[-1][1]:.1f}"
-        self.parts.append(
-            f'<path d="{way}" style="fill:none;stroke:{_hue(hue)};stroke-width:{width}"/>'
-        )
-
-    def box(
-        self, x: float, y: float, width: float, height: float, label: str, hue: str, below: str = ""
-    ) -> None:
-        """Draw a part of the model, its name and what it does, around a middle."""
-        fill = f"color-mix(in srgb,{_hue(hue)} 14%,{_hue('paper')})"
-        self.parts.append(
-            f'<rect x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width:g}" '
-            f'height="{height:g}" rx="8" style="fill:{fill};stroke:{_hue(hue)};stroke-width:1.5"/>'
-        )
-        self.text(x, y + (-2 if below else 5), label, 14, weight=600)
-        if below:
-            self.text(x, y + 15, below, 13.5, "muted")
-
-    def pill(self, x: float, y: float, label: str, width: float = 64) -> None:
-        """Draw a small operation."""
-        style = f"fill:{_hue('surface')};stroke:{_hue('edge')};stroke-width:1.2"
-        self.parts.append(
-            f'<rect x="{x - width / 2:g}" y="{y - 12:g}" width="{width:g}" height="24" rx="12" '
-            f'style="{style}"/>'
-        )
-        self.text(x, y + 4.5, label, 13.5)
-
-    def plus(self, x: float, y: float, hue: str = "ink", radius: float = 9) -> None:
-        """Draw the place where something is added."""
-        arm = radius - 4
-        style = f"fill:{_hue('paper')};stroke:{_hue(hue)};stroke-width:2"
-        self.parts.append(
-            f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" style="{style}"/>'
-            f'<path d="M{x - arm:g} {y:g}h{2 * arm:g}M{x:g} {y - arm:g}v{2 * arm:g}" '
-            f'style="{style}"/>'
-        )
-
-    def dot(self, x: float, y: float, hue: str, radius: float = 5) -> None:
-        """Draw the place where something is read."""
-        style = f"fill:{_hue(hue)}"
-        self.parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" style="{style}"/>')
-
-    def sublayer(
-        self,
-        stream: float,
-        branch: float,
-        y: float,
-        label: str,
-        hue: str,
-        below: str = "",
-        norm: bool = True,
-    ) -> None:
-        """Draw a sublayer at the side of a stream: it reads at ``y`` and adds further up."""
-        add, edge = y - BRANCH, math.copysign(9, branch - stream)
-        self.line(
-            [(stream, y), (branch, y), (branch, y - (16 if norm else 50))], hue, head=not norm
-        )
-        self.dot(stream, y, hue)
-        if norm:
-            self.line([(branch, y - 40), (branch, y - 50)], hue)
-            self.pill(branch, y - 28, "norm")
-        self.line([(branch, y - 90), (branch, add), (stream + edge, add)], hue)
-        self.box(branch, y - 71, 124, 42, label, hue, below)
-        self.plus(stream, add)
-
-    def svg(self, top: int = TOP, bottom: int = BOTTOM) -> str:
-        """Return the drawing, from a height to another."""
-        return (
-            f'<svg viewBox="0 {top} {WIDTH} {bottom - top}" style="max-width:{WIDTH}px" '
-            f'aria-hidden="true" focusable="false">{"".join(self.parts)}</svg>'
-        )
+TOP, BOTTOM = 50, 734  # of a stack of one block
 
 
 def _bracket(drawing: Drawing, x: float, bottom: float, top: float, label: str) -> None:
-    style = f"fill:none;stroke:{_hue('edge')};stroke-width:1.5"
+    style = f"fill:none;stroke:{color('edge')};stroke-width:1.5"
     drawing.parts.append(
         f'<path d="M{x + 10:g} {bottom:g}H{x:g}V{top:g}H{x + 10:g}" style="{style}"/>'
     )
@@ -205,7 +65,7 @@ def _decoder_only() -> str:
     d.text(212, 165, "(d_model, vocab)", 13.5, "muted", "start", mono=True)
     d.text(118, 112, "logits", 13.5, "muted")
     d.text(212, 112, "(B, T, vocab)", 13.5, "muted", "start", mono=True)
-    return d.svg(top=98)
+    return d.svg(BOTTOM, 98)
 
 
 def _encoder_decoder() -> str:
@@ -238,7 +98,7 @@ def _encoder_decoder() -> str:
     d.text(right - 12, 93, "logits", 13.5, "muted", "end")
     d.text(4, 220, "encoder", 15, anchor="start", weight=650)
     d.text(396, 68, "decoder", 15, anchor="end", weight=650)
-    return d.svg()
+    return d.svg(BOTTOM, TOP)
 
 
 def _where_the_norm_stands(post: bool) -> str:
@@ -250,7 +110,7 @@ def _where_the_norm_stands(post: bool) -> str:
         d.sublayer(stream, branch, y, label, hue, norm=not post)
         if post:
             d.pill(stream, y - BRANCH - 28, "norm")
-    return d.svg(-36, 362)
+    return d.svg(362, -36)
 
 
 def _teacher_forcing(read: Sequence[str], taught: Sequence[str], start: str, end: str) -> str:
@@ -259,7 +119,7 @@ def _teacher_forcing(read: Sequence[str], taught: Sequence[str], start: str, end
     columns = [182 + 186 / len(taught) * place for place in range(len(taught) + 1)]
     # The same token twice: first to be written, then read, one place later.
     for left, right in pairwise(columns):
-        dashed = f"fill:none;stroke:{_hue('edge')};stroke-width:1.5;stroke-dasharray:4 4"
+        dashed = f"fill:none;stroke:{color('edge')};stroke-width:1.5;stroke-dasharray:4 4"
         d.parts.append(f'<path d="M{left:g} 42L{right:g} 196" style="{dashed}"/>')
     d.box(275, 116, 230, 56, "decoder", "attention", "each place reads those before it")
     d.box(68, 116, 112, 56, "encoder", "attention", "reads it all")
@@ -276,74 +136,56 @@ def _teacher_forcing(read: Sequence[str], taught: Sequence[str], start: str, end
     d.text(275, 12, "should write", 13.5, "muted")
     d.text(275, 242, "reads: the truth, one place later", 13.5, "muted")
     d.text(68, 242, "source", 13.5, "muted")
-    return d.svg(-4, 252)
-
-
-def _show(title: str, caption: str, alt: str, panels: dict[str, str]) -> None:
-    """Show drawings side by side, on a phone below each other; names above, if there are any."""
-    style = (
-        ".lm-pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1.5rem}"
-        ".lm-pair p{font-weight:650;margin:0}"
-    )
-    drawn = "".join(
-        f"<div>{f'<p>{name}</p>' if name else ''}{svg}</div>" for name, svg in panels.items()
-    )
-    display(
-        HTML(
-            f'<figure class="lm-figure lm-plot"><style>{STYLE}{style}</style>'
-            f'<p class="title">{title}</p>'
-            f'<div class="lm-pair" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    )
+    return d.svg(252, -4)
 
 
 def decoder_only() -> None:
     """Show a GPT with one of its blocks."""
-    _show(
+    show_drawing(
+        _decoder_only(),
         "The stream runs straight; sublayers read from it and add to it",
         "The thick line is the residual stream of one token, straight from the embedding to the "
         "last norm. A sublayer reads it at a dot and adds to it at ⊕; the norms sit on the "
         "branches. B sequences, T positions, d_model numbers for each.",
-        "A diagram, to be read from bottom to top. Four tokens pass the token embedding and become "
+        alt="A diagram, to be read from bottom to top. Four tokens pass the token embedding and "
+        "become "
         "four straight lines, the residual streams; positions are added. In the block, which "
         "stands L times, attention reads all four lines through a norm and adds to the line; then "
         "the MLP reads its own line through a norm and adds to it. On top a norm and the output "
         "matrix give logits.",
-        {"": _decoder_only()},
     )
 
 
 def encoder_decoder() -> None:
     """Show an encoder and the decoder that looks across to it, each with one block."""
-    _show(
+    show_drawing(
+        _encoder_decoder(),
         "One half reads the source; the other writes and looks across",
         "Each half has one block here; a real model repeats it. The thick lines are the residual "
         "streams of one token of the source and one of the target.",
-        "A diagram of two stacks, to be read from bottom to top. Left, the encoder: a straight "
+        alt="A diagram of two stacks, to be read from bottom to top. Left, the encoder: a straight "
         "line from the source's token embedding up, to which positions, attention among all "
         "tokens and the MLP add; its final norm hands keys and values to the right. There stands "
         "the decoder: a straight line with three sublayers at its side: attention to the past, "
         "cross-attention, which asks the source, and the MLP. On top a norm and the output matrix "
         "give logits.",
-        {"": _encoder_decoder()},
     )
 
 
 def norm_places() -> None:
     """Show a block with its norms on the branches beside one with its norms on the stream."""
-    _show(
-        "Pre-norm leaves the stream alone; post-norm stands across it",
-        "The same block twice. Pre-norm, in GPT-2 and Llama: what a sublayer reads is normalized. "
-        "Post-norm, in the first Transformer and in BERT: each sum is normalized.",
-        "Two diagrams of a block, read from bottom to top. Left, pre-norm: the stream runs "
-        "straight through; a norm stands on each of the two branches, before attention and "
-        "before the MLP. Right, post-norm: the branches have no norm; behind each sum a norm "
-        "stands on the stream itself.",
+    show_drawing(
         {
             "pre-norm: x + f(norm(x))": _where_the_norm_stands(post=False),
             "post-norm: norm(x + f(x))": _where_the_norm_stands(post=True),
         },
+        "Pre-norm leaves the stream alone; post-norm stands across it",
+        "The same block twice. Pre-norm, in GPT-2 and Llama: what a sublayer reads is normalized. "
+        "Post-norm, in the first Transformer and in BERT: each sum is normalized.",
+        alt="Two diagrams of a block, read from bottom to top. Left, pre-norm: the stream runs "
+        "straight through; a norm stands on each of the two branches, before attention and "
+        "before the MLP. Right, post-norm: the branches have no norm; behind each sum a norm "
+        "stands on the stream itself.",
     )
 
 
@@ -357,14 +199,14 @@ def teacher_forcing(read: Sequence[str], taught: Sequence[str], start: str, end:
         end: the token that it should write last.
     """
     source, target = "".join(read), " ".join(taught)
-    _show(
+    show_drawing(
+        _teacher_forcing(read, taught, start, end),
         "The decoder reads the truth, one place later",
         f"Teacher forcing. Whatever the decoder would have written, it reads the true {target}. "
         "A dashed line joins what should be written to the place where it is read. All places are "
         "computed at once.",
-        f"A diagram. Left, an encoder reads {source} and hands its result to a decoder. The "
+        alt=f"A diagram. Left, an encoder reads {source} and hands its result to a decoder. The "
         f"decoder reads, from left to right, {start} {target}, and should write, above, {target} "
         f"{end}: the same tokens, one place earlier. Dashed lines join each token that should be "
         "written to the next place, where it is read.",
-        {"": _teacher_forcing(read, taught, start, end)},
     )

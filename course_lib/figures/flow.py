@@ -6,21 +6,14 @@ Read upward. The hues are the book's: who asks, who is found, what is handed ove
 import html
 from collections.abc import Sequence
 
-from IPython.display import HTML, display
 from torch import Tensor
 
 from course_lib.checks import expect
-from course_lib.figures.diagrams import Drawing
-from course_lib.figures.style import COLORS
-from course_lib.figures.svg import STYLE
+from course_lib.figures.drawing import Drawing, color, show_drawing, tint
 
 CELL = 13  # of a grid, in units of 400 across
 ASKS, FOUND, HANDED = 50, 175, 300  # the middles of queries, keys and values
 MIXED = 206  # and of the outputs
-
-
-def _color(name: str) -> str:
-    return f"var(--lm-{name},{COLORS[name]})"
 
 
 def _grid(
@@ -32,15 +25,15 @@ def _grid(
     strongest = max(numbers.abs().max().item(), 1e-9)
     for i, line in enumerate(numbers.tolist()):
         for j, number in enumerate(line):
-            fill = f"fill:{_color(hue)};fill-opacity:{0.85 * abs(number) / strongest:.2f}"
+            fill = f"fill:{color(hue)};fill-opacity:{0.85 * abs(number) / strongest:.2f}"
             d.parts.append(
                 f'<rect x="{left + j * CELL:g}" y="{top + i * CELL:g}" width="{CELL}" '
-                f'height="{CELL}" style="{fill};stroke:{_color(hue)};stroke-width:.6"/>'
+                f'height="{CELL}" style="{fill};stroke:{color(hue)};stroke-width:.6"/>'
             )
     if row is not None:
         d.parts.append(
             f'<rect x="{left:g}" y="{top + row * CELL:g}" width="{columns * CELL}" '
-            f'height="{CELL}" style="fill:none;stroke:{_color("ink")};stroke-width:2"/>'
+            f'height="{CELL}" style="fill:none;stroke:{color("ink")};stroke-width:2"/>'
         )
 
 
@@ -123,24 +116,7 @@ def _attention(
         _names(d, MIXED - half - 6, at, tokens, asking)
         shape = f"({n}, {mixed.shape[1]})"
         _said(d, MIXED + half + 8, at + height / 2 - 4, "outputs y", shape, "value")
-    return _svg(d, at - 6, 4)
-
-
-def _svg(d: Drawing, top: float, bottom: float) -> str:
-    return (
-        f'<svg viewBox="0 {top:g} 400 {bottom - top:g}" style="max-width:400px" '
-        f'aria-hidden="true" focusable="false">{"".join(d.parts)}</svg>'
-    )
-
-
-def _show(drawing: str, title: str, caption: str, alt: str) -> None:
-    display(
-        HTML(
-            f'<figure class="lm-figure lm-plot"><style>{STYLE}</style><p class="title">{title}</p>'
-            f'<div role="img" aria-label="{html.escape(alt)}">{drawing}</div>'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    )
+    return d.svg(4, at - 6)
 
 
 def attention_flow(
@@ -182,14 +158,15 @@ def attention_flow(
     strong = "A row is a token, a cell a number, as strong as it is large; read upward."
     if weights is None:
         title = "Three matrices give each token a query, a key and a value"
-        _show(drawing, title, f"{strong}{framed}", three)
+        show_drawing(drawing, title, f"{strong}{framed}", alt=three)
         return
-    _show(
+    show_drawing(
         drawing,
         "From one vector for each token to another, by way of all the others",
         f"{strong} Each query meets each key, the softmax makes shares of the scores, and the "
         f"shares mix the values.{framed}",
-        f"{three} Queries and keys meet and give a square of scores, a row for each query and a "
+        alt=f"{three} Queries and keys meet and give a square of scores, a row for each query and "
+        f"a "
         "column for each key. The softmax of each row gives the weights, and these mix the values "
         "to outputs, a row for each token.",
     )
@@ -198,10 +175,10 @@ def attention_flow(
 def _cards(d: Drawing, middle: float, top: float, hue: str, width: float = 44) -> None:
     """Draw one matrix for each head, behind one another, 34 high."""
     for i in (2, 1, 0):
-        fill = f"fill:color-mix(in srgb,{_color(hue)} 14%,{_color('paper')})"
+        fill = f"fill:{tint(hue, 14)}"
         d.parts.append(
             f'<rect x="{middle - width / 2 + 6 * i:g}" y="{top - 6 * i:g}" width="{width:g}" '
-            f'height="34" rx="3" style="{fill};stroke:{_color(hue)};stroke-width:1.5"/>'
+            f'height="34" rx="3" style="{fill};stroke:{color(hue)};stroke-width:1.5"/>'
         )
 
 
@@ -246,17 +223,18 @@ def _multi_head() -> str:
     d.box(MIXED, -506, 92, 32, "out_proj", "attention")
     d.line([(MIXED, -522), (MIXED, -546)], "attention")
     d.text(MIXED + 12, -536, "(B, T, d_model)", 13, "muted", "start", mono=True)
-    return _svg(d, -552, 14)
+    return d.svg(14, -552)
 
 
 def multi_head_flow() -> None:
     """Show the standard multi-head layer with the shape of each step."""
-    _show(
+    show_drawing(
         _multi_head(),
         "Project, cut into heads, attend in each head, join, mix",
         "Read upward. Cards behind one another are heads: H of them, each D = d_model / H wide. B "
         "sequences, T tokens.",
-        "A diagram, read from bottom to top. The input of shape (B, T, d_model) goes through three "
+        alt="A diagram, read from bottom to top. The input of shape (B, T, d_model) goes through "
+        "three "
         "matrices, q_proj, k_proj and v_proj. Each result is cut into H heads of width D. In each "
         "head the product of queries and keys, divided by the root of D, and a softmax give "
         "weights of shape (B, H, T, T), which mix the values. The heads are joined to (B, T, "

@@ -3,45 +3,15 @@
 Shown in 'Training' and 'Training on a GPU'. Read from top to bottom, or from left to right.
 """
 
-import html
 import math
 
 import torch
-from IPython.display import HTML, display
 
-from course_lib.figures.diagrams import WIDTH, Drawing
-from course_lib.figures.style import COLORS
-from course_lib.figures.svg import STYLE
+from course_lib.figures.drawing import WIDE, WIDTH, Drawing, color, show_drawing, tint
 from course_lib.training.optim import orthogonalize
 
-_PANELS = (
-    ".lm-pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1.5rem}"
-    ".lm-pair p{font-weight:650;margin:0}.lm-pair p.said{font-weight:400;font-size:.9375rem}"
-)
 GRADIENT = ((0.6, 0.5), (0.3, 0.6))  # an example: one direction strong, one weak
 PROCESSES = 3
-
-
-def _hue(name: str) -> str:
-    return f"var(--lm-{name},{COLORS[name]})"
-
-
-def _show(title: str, caption: str, alt: str, *drawn: str, style: str = "") -> None:
-    display(
-        HTML(
-            f'<figure class="lm-figure lm-plot"><style>{STYLE}{style}</style>'
-            f'<p class="title">{title}</p>'
-            f'<div role="img" aria-label="{html.escape(alt)}">{"".join(drawn)}</div>'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    )
-
-
-def _svg(d: Drawing, bottom: int) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {bottom}" style="max-width:34rem" aria-hidden="true" '
-        f'focusable="false">{"".join(d.parts)}</svg>'
-    )
 
 
 def _windows(text: str, starts: tuple[int, ...], context: int) -> str:
@@ -64,19 +34,20 @@ def _windows(text: str, starts: tuple[int, ...], context: int) -> str:
             for i in range(context):
                 d.cell(x + 29 * i, y, 29, 26, hue, 18)
                 d.text(x + 29 * i + 14.5, y + 18, text[start + shift + i], 15, mono=True)
-    return _svg(d, 118 + 38 * len(starts))
+    return d.svg(118 + 38 * len(starts), limit=WIDE)
 
 
 def windows() -> None:
     """Show how a batch is cut out of a text."""
-    _show(
+    show_drawing(
+        _windows("To·be,·or·not·to·be", (1, 11), 6),
         "A batch: windows from random places, and the same windows one token further",
         "Below each other: B = 2 windows of T = 6 characters. The target of every input is the "
         "character behind it, so a window teaches T predictions at once.",
-        "The row of characters of To be or not to be. Two stretches of six characters are marked "
+        alt="The row of characters of To be or not to be. Two stretches of six characters are "
+        "marked "
         "and become the two rows of the inputs. Beside each row stand its targets: the same "
         "stretch, begun one character later.",
-        _windows("To·be,·or·not·to·be", (1, 11), 6),
     )
 
 
@@ -87,8 +58,8 @@ def _seen_through(matrix: torch.Tensor, middle: float) -> Drawing:
     circle = torch.tensor([[math.cos(a), math.sin(a)] for a in angles])
     points = [(middle + scale * u, y - scale * v) for u, v in (circle @ matrix.T).tolist()]
     way = "L".join(f"{u:.1f} {v:.1f}" for u, v in points)
-    fill = f"color-mix(in srgb,{_hue('accent')} 12%,{_hue('paper')})"
-    d.parts.append(f'<path d="M{way}Z" style="fill:{fill};stroke:{_hue("accent")}"/>')
+    fill = tint("accent", 12)
+    d.parts.append(f'<path d="M{way}Z" style="fill:{fill};stroke:{color("accent")}"/>')
     directions = torch.linalg.svd(torch.tensor(GRADIENT)).Vh  # rows
     for (u, v), hue in zip((directions @ matrix.T).tolist(), ("query", "key"), strict=True):
         d.line([(middle, y), (middle + scale * u, y - scale * v)], hue, 2)
@@ -110,22 +81,22 @@ def _muon() -> str:
             whole.text(middle, 172 + 18 * line, words, 13.5, "ink" if line == 0 else "muted")
         if i:
             whole.line([(middle - 80, 24), (middle - 54, 24)], "edge")
-    return _svg(whole, 200)
+    return whole.svg(200, limit=WIDE)
 
 
 def muon() -> None:
     """Show a circle, the flat ellipse that a gradient makes of it, and what Muon makes of that."""
-    _show(
+    show_drawing(
+        _muon(),
         "A gradient flattens the circle; Muon makes it round again",
         "A matrix of two by two takes each point of the circle somewhere. Its two singular "
         "directions, blue and brown, are stretched by the singular values. Five Newton–Schulz "
         "steps leave where the arrows point and make them about equally long.",
-        "Left: a circle with two arrows at a right angle, equally long. Middle: the gradient turns "
+        alt="Left: a circle with two arrows at a right angle, equally long. Middle: the gradient "
+        "turns "
         "it into a flat ellipse; one arrow stays long, the other is short. Right: after "
         "Newton-Schulz steps the shape is nearly round, and both arrows are about equally long "
         "and point where they pointed in the middle.",
-        _muon(),
-        style=_PANELS,
     )
 
 
@@ -168,21 +139,21 @@ def _ring() -> str:
                     d.line(around, "key", 2)
     for i in range(n):
         d.text(70 + 130 * i, 440, f"process {i}", 14, "muted")
-    return _svg(d, 450)
+    return d.svg(450, limit=WIDE)
 
 
 def ring() -> None:
     """Show how three processes add up their numbers, each speaking with its neighbor only."""
-    _show(
+    show_drawing(
+        _ring(),
         "The ring: every process sends one part at a time to its right neighbor",
         "Three processes, each with three parts a, b and c of its own gradient. An arrow is one "
         "part on its way; all go at once. After two rounds each process has one part's whole sum "
         "(green), after two more all have all.",
-        "Four stages, one below the other, each with three processes that hold three parts. At "
+        alt="Four stages, one below the other, each with three processes that hold three parts. At "
         "first each holds only its own numbers, and sends one part to the right, the last one "
         "around to the first. After round 1 each has one part with two summands, after round 2 "
         "one with three, the whole sum. After round 4 all nine cells hold whole sums.",
-        _ring(),
     )
 
 
@@ -207,30 +178,25 @@ def _held(shards: int) -> str:
                 y = top + height / 2 + 5 if shards == 1 else begin + part + 16
                 d.text(left + 40, y, name, 13.5)
             top += height + 8
-    return _svg(d, 216)
+    return d.svg(216, limit=WIDE)
 
 
 def copies_and_shards() -> None:
     """Show what processes hold with DDP and with sharding."""
-    panels = {
-        "DDP: each holds all": (_held(1), "sends gradients: 2 (N − 1)/N of their size"),
-        "Sharded (FSDP): each holds a quarter": (
-            _held(4),
-            "gathers the weights of one block at a time, twice, and scatters the gradients once: "
-            "3 (N − 1)/N",
-        ),
-    }
-    drawn = "".join(
-        f'<div><p>{name}</p>{svg}<p class="said">{said}</p></div>'
-        for name, (svg, said) in panels.items()
+    sent = "sends gradients: 2 (N − 1)/N of their size"
+    gathered = (
+        "gathers the weights of one block at a time, twice, and scatters the gradients once: "
+        "3 (N − 1)/N"
     )
-    _show(
+    show_drawing(
+        {
+            "DDP: each holds all": f'{_held(1)}<p class="said">{sent}</p>',
+            "Sharded (FSDP): each holds a quarter": f'{_held(4)}<p class="said">{gathered}</p>',
+        },
         "Copies on every GPU, or one copy spread over all",
         "What stays in memory on each of four GPUs: 4 bytes for each weight, 4 for its gradient, "
         "8 for Adam's two means. Filled: what this GPU holds. Activations come on top in both.",
-        "Two panels with four GPUs each. On the left, with DDP, every GPU holds all weights, "
+        alt="Two panels with four GPUs each. On the left, with DDP, every GPU holds all weights, "
         "gradients and Adam's numbers. On the right, sharded, every GPU holds another quarter of "
         "each of the three.",
-        f'<div class="lm-pair">{drawn}</div>',
-        style=_PANELS,
     )

@@ -6,25 +6,8 @@ Read upward, as all diagrams of models in the book; a hue names a part of the mo
 import html
 from collections.abc import Sequence
 
-from IPython.display import HTML, display
-
 from course_lib.costs import gpt_parameters
-from course_lib.figures.diagrams import WIDTH, Drawing
-from course_lib.figures.svg import STYLE
-
-
-def _show(drawing: Drawing, height: int, title: str, caption: str, alt: str) -> None:
-    svg = (
-        f'<svg viewBox="0 0 {WIDTH} {height}" style="max-width:{WIDTH}px" aria-hidden="true" '
-        f'focusable="false">{"".join(drawing.parts)}</svg>'
-    )
-    display(
-        HTML(
-            f'<figure class="lm-figure lm-plot"><style>{STYLE}</style><p class="title">{title}</p>'
-            f'<div role="img" aria-label="{html.escape(alt)}">{svg}</div>'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    )
+from course_lib.figures.drawing import Drawing, show_drawing
 
 
 def _said(number: float) -> str:
@@ -99,14 +82,13 @@ def gpt_parts(n_layers: int, d_model: int, vocab_size: int, context: int, name: 
     d.line([(stream, 62), (stream, 42)])
     d.text(20, 30, "a score for each possible next token", 14, "ink", "start")
     layer = sum(counts[part][1] for part in ("attention", "feed-forward", "norms"))
-    _show(
-        d,
-        582,
+    show_drawing(
+        d.svg(582),
         f"Where {name}’s {total} parameters are",
         f"Read upward. L = {n_layers} blocks, each with {_said(layer)} parameters; width "
         f"d = {d_model:,}, vocabulary V = {vocab_size:,}, texts of up to n = {context:,} tokens. "
         "The thick line carries one token’s vector; boxes read it and add to it.",
-        "A diagram, to be read upward. A token passes the token embedding, "
+        alt="A diagram, to be read upward. A token passes the token embedding, "
         f"{_said(counts['token embedding'][1])} parameters; positions are added, "
         f"{_said(counts['positions'][1])}. Then a block that stands {n_layers} times: "
         f"attention with {_said(counts['attention'][1])} and a feed-forward part with "
@@ -154,13 +136,13 @@ def word_window(before: Sequence[str], after: str, d_model: int, d_hidden: int, 
     d.text(194, 47, f"{size:,} probabilities; wanted:", 13.5, "muted", "start")
     d.text(194, 24, html.escape(after), 14, anchor="start", weight=650, mono=True)
     words = " ".join(before)
-    _show(
-        d,
-        436,
+    show_drawing(
+        d.svg(436),
         f"{len(before)} words in, a probability for each of {size:,} out",
         "Read upward; the numbers say how many entries a vector has. The words’ vectors serve "
         "twice, below and at the scores.",
-        f"A diagram, to be read upward. The words {words} each get a vector of {d_model} numbers. "
+        alt=f"A diagram, to be read upward. The words {words} each get a vector of {d_model} "
+        f"numbers. "
         f"Side by side they make one of {len(before) * d_model}. A hidden layer of {d_hidden} "
         f"weighted sums, and {d_model} more weighted sums, follow. The result is compared with "
         f"the vectors of all {size:,} words, which gives scores; a softmax makes them "
@@ -196,12 +178,12 @@ def noisy_channel(meant: str, arrived: str) -> None:
     d.text(200, 238, "×", 18, weight=650)
     d.line([(200, 247), (200, 272)])
     d.text(200, 290, "the largest product wins", 14, weight=650)
-    _show(
-        d,
-        302,
+    show_drawing(
+        d.svg(302),
         "A way that garbles, and two questions that undo it",
         "Above: what happened. Below: what a program asks of each candidate.",
-        f"Above, from left to right: the word {meant} was meant, passes a channel that garbles, "
+        alt=f"Above, from left to right: the word {meant} was meant, passes a channel that "
+        f"garbles, "
         f"and {arrived} arrives. Below: for each candidate the language model says how likely it "
         "is to be said here, and the channel how likely it is to arrive so. The two are "
         "multiplied, and the largest product wins.",

@@ -7,13 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from IPython.display import HTML
-
 from course_lib.checks import expect
-from course_lib.figures.diagrams import WIDTH, Drawing
+from course_lib.figures.drawing import WIDE, WIDTH, Drawing, color, show_drawing, tint
 from course_lib.figures.merges import show_token
-from course_lib.figures.style import COLORS
-from course_lib.figures.svg import drawing_html
 
 # The beginning of a verse, as the chapter's tokenizer cuts and numbers it.
 TOKENS = ("To", " be", ",", " or", " not", " to", " be")
@@ -34,25 +30,14 @@ class _Node(NamedTuple):
         return 1 + max(part.height for part in self.parts) if self.parts else 0
 
 
-def _hue(name: str) -> str:
-    return f"var(--lm-{name},{COLORS[name]})"
-
-
 def _piece(d: Drawing, x: float, y: float, width: float, label: str, hue: str) -> None:
     """Draw a piece of text around a middle."""
-    fill = f"color-mix(in srgb,{_hue(hue)} 14%,{_hue('paper')})"
+    fill = tint(hue, 14)
     d.parts.append(
         f'<rect x="{x - width / 2:g}" y="{y - 14:g}" width="{width:g}" height="28" rx="4" '
-        f'style="fill:{fill};stroke:{_hue(hue)};stroke-width:1.2"/>'
+        f'style="fill:{fill};stroke:{color(hue)};stroke-width:1.2"/>'
     )
     d.text(x, y + 5, label, 15, mono=True)
-
-
-def _svg(d: Drawing, bottom: float) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {bottom:g}" style="max-width:34rem" aria-hidden="true" '
-        f'focusable="false">{"".join(d.parts)}</svg>'
-    )
 
 
 def _way() -> str:
@@ -70,21 +55,19 @@ def _way() -> str:
         _piece(d, left + width / 2, 172, width, show_token(token.encode()), "accent")
         d.text(left + width / 2, 206, f"{number}", 14, weight=600, mono=True)
         left += width + 6
-    return _svg(d, 216)
+    return d.svg(216, limit=WIDE)
 
 
-def text_to_ids() -> HTML:
+def text_to_ids() -> None:
     """Show the way of a verse from the file to the numbers that a model reads."""
-    return HTML(
-        drawing_html(
-            _way(),
-            "A model reads numbers, and no letters",
-            "A verse in the file, after cleaning, and in tokens with their ids. The sign ␣ is a "
-            "space. The ids are those of the tokenizer that this chapter trains.",
-            alt="From top to bottom: the speaker's name in stars and the verse To be, or not to "
-            "be; the verse alone; its seven tokens in boxes, most with the space before them; "
-            "below each its id: " + ", ".join(map(str, IDS)) + ".",
-        )
+    show_drawing(
+        _way(),
+        "A model reads numbers, and no letters",
+        "A verse in the file, after cleaning, and in tokens with their ids. The sign ␣ is a "
+        "space. The ids are those of the tokenizer that this chapter trains.",
+        alt="From top to bottom: the speaker's name in stars and the verse To be, or not to "
+        "be; the verse alone; its seven tokens in boxes, most with the space before them; "
+        "below each its id: " + ", ".join(map(str, IDS)) + ".",
     )
 
 
@@ -131,14 +114,14 @@ def _tree(trees: Sequence[_Node]) -> str:
     for tree in trees:
         draw(tree, left, root=True)
         left += step * len(tree.token)
-    return _svg(d, floor + 18)
+    return d.svg(floor + 18, limit=WIDE)
 
 
 def _told(node: _Node) -> list[_Node]:
     return [each for part in node.parts for each in _told(part)] + [node] * bool(node.parts)
 
 
-def merge_tree(merges: Sequence[tuple[bytes, bytes]], word: str) -> HTML:
+def merge_tree(merges: Sequence[tuple[bytes, bytes]], word: str) -> None:
     """Show the merges that make tokens of a word, from its bytes at the bottom up.
 
     Args:
@@ -157,14 +140,12 @@ def merge_tree(merges: Sequence[tuple[bytes, bytes]], word: str) -> HTML:
         for node in joins
     )
     tokens = ", ".join(show_token(tree.token) for tree in trees)
-    return HTML(
-        drawing_html(
-            _tree(trees),
-            "A word grows from the bottom up",
-            "Bottom: the bytes of a word. Each piece above is joined from the two below it; the "
-            "number says which merge of the list did it. The blue pieces are joined with nothing "
-            "more: they are the word's tokens.",
-            alt=f"A tree over the bytes of {show_token(word.encode())}. Its merges by their "
-            f"numbers: {steps or 'none'}. Its tokens: {tokens}.",
-        )
+    show_drawing(
+        _tree(trees),
+        "A word grows from the bottom up",
+        "Bottom: the bytes of a word. Each piece above is joined from the two below it; the "
+        "number says which merge of the list did it. The blue pieces are joined with nothing "
+        "more: they are the word's tokens.",
+        alt=f"A tree over the bytes of {show_token(word.encode())}. Its merges by their "
+        f"numbers: {steps or 'none'}. Its tokens: {tokens}.",
     )

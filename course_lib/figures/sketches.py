@@ -7,17 +7,9 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from IPython.display import HTML, display
-
 from course_lib.checks import check_one_of
-from course_lib.figures.diagrams import WIDTH, Drawing
-from course_lib.figures.style import COLORS
-from course_lib.figures.svg import STYLE
+from course_lib.figures.drawing import WIDE, Drawing, color, show_drawing
 
-_PANELS = (
-    ".lm-pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1.5rem}"
-    ".lm-pair p{font-weight:650;margin:0}"
-)
 # Who writes a token, and the hue of its box.
 WRITERS = {"program": "edge", "system": "mlp", "user": "query", "assistant": "value"}
 _TALK = (
@@ -50,34 +42,6 @@ class Said(NamedTuple):
     target: str | None = None
 
 
-def _hue(name: str) -> str:
-    return f"var(--lm-{name},{COLORS[name]})"
-
-
-def _svg(drawing: Drawing, bottom: int) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {bottom}" style="max-width:34rem" aria-hidden="true" '
-        f'focusable="false">{"".join(drawing.parts)}</svg>'
-    )
-
-
-def _show(title: str, caption: str, alt: str, inner: str, style: str = "", name: str = "") -> None:
-    """Show one piece of a page as a figure with its title above and its caption below."""
-    display(
-        HTML(
-            f'<figure class="lm-figure lm-plot {name}"><style>{STYLE}{style}</style>'
-            f'<p class="title">{title}</p>'
-            f'<div role="img" aria-label="{html.escape(alt)}">{inner}</div>'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    )
-
-
-def _panels(panels: Mapping[str, str]) -> str:
-    drawn = "".join(f"<div><p>{name}</p>{svg}</div>" for name, svg in panels.items())
-    return f'<div class="lm-pair">{drawn}</div>'
-
-
 def _loop(text: Sequence[str], shares: Mapping[str, float]) -> str:
     """Draw the loop: text, model, probabilities, a choice, and back to the text."""
     d = Drawing()
@@ -102,21 +66,21 @@ def _loop(text: Sequence[str], shares: Mapping[str, float]) -> str:
     d.line([(372, 218), (390, 218), (390, 27), (10 + 58 * len(text) + 52, 27)], "accent")
     d.text(95, 222, "put it behind the text,", 13.5, "muted")
     d.text(95, 240, "and ask again", 13.5, "muted")
-    return _svg(d, 254)
+    return d.svg(254, limit=WIDE)
 
 
 def writing_loop() -> None:
     """Show the loop that makes a writer of a model."""
     shares = {"be": 0.9, "hear": 0.25, "the": 0.2, "sleep": 0.1}
-    _show(
+    show_drawing(
+        _loop(("To", "be", "or", "not", "to"), shares),
         "A model gives probabilities; something else picks a token",
         "The model reads the text and gives every token a probability. A <em>decoding "
         "strategy</em> picks one. It is put behind the text, and all begins again. The lengths "
         "of the bars are an example.",
-        "A loop. The text to be or not to goes into the model, which gives bars for the next "
+        alt="A loop. The text to be or not to goes into the model, which gives bars for the next "
         "token, be the longest. A box named choose takes be, and an arrow leads it back to the "
         "end of the text.",
-        _loop(("To", "be", "or", "not", "to"), shares),
     )
 
 
@@ -143,27 +107,25 @@ def _steps_of(tokens: Sequence[str], cached: bool) -> str:
         anchor="start",
         weight=600,
     )
-    return _svg(d, bottom + 28)
+    return d.svg(bottom + 28, limit=WIDE)
 
 
 def key_value_cache() -> None:
     """Show what a step computes without and with a cache of keys and values."""
     tokens = ("O", ",", "my", "lord", ",")
-    _show(
+    show_drawing(
+        {
+            "without a cache": _steps_of(tokens, cached=False),
+            "with a cache": _steps_of(tokens, cached=True),
+        },
         "Each key and each value is computed once, and kept",
         "One row for each step, one column for each token; brown: its key, green: its value. "
         "Strong: computed in this step. Pale: kept from an earlier one. The query is the newest "
         "token’s alone, and looks at the whole row.",
-        "Two triangles of cells, five steps of five tokens. Without a cache every cell of every "
+        alt="Two triangles of cells, five steps of five tokens. Without a cache every cell of "
+        "every "
         "row is computed: 15 keys and 15 values. With a cache only the last cell of a row is "
         "computed, 5 of each; the others are pale.",
-        _panels(
-            {
-                "without a cache": _steps_of(tokens, cached=False),
-                "with a cache": _steps_of(tokens, cached=True),
-            }
-        ),
-        _PANELS,
     )
 
 
@@ -188,10 +150,12 @@ def conversation(said: Iterable[Said], title: str, caption: str, *, alt: str) ->
             turns.append([])
         turns[-1].append(_token(each, teaches))
     named = (
-        f'<li style="--hue:{_hue(hue)}">{_NAMES[writer]}</li>' for writer, hue in WRITERS.items()
+        f'<li style="--hue:{color(hue)}">{_NAMES[writer]}</li>' for writer, hue in WRITERS.items()
     )
     rows = "".join(f'<div class="turn">{"".join(turn)}</div>' for turn in turns)
-    _show(title, caption, alt, f"<ul>{''.join(named)}</ul>{rows}", _TALK, "lm-talk")
+    show_drawing(
+        f"<ul>{''.join(named)}</ul>{rows}", title, caption, alt=alt, style=_TALK, kind="lm-talk"
+    )
 
 
 _NAMES = {
@@ -204,8 +168,8 @@ _NAMES = {
 
 def _token(said: Said, teaches: bool) -> str:
     """Return a token's box, and below it what the model learns to say next."""
-    hue = _hue(WRITERS[said.writer])
-    style = f"border:1.5px solid {hue};background:color-mix(in srgb,{hue} 14%,{_hue('paper')})"
+    hue = color(WRITERS[said.writer])
+    style = f"border:1.5px solid {hue};background:color-mix(in srgb,{hue} 14%,{color('paper')})"
     below = ""
     if teaches:
         learned = ' class="learned"' if said.target is not None else ""
@@ -243,20 +207,20 @@ def _lora() -> str:
     d.plus(328, 118)
     d.line([(338, 118), (366, 118)])
     d.text(382, 123, "<tspan font-style='italic'>y</tspan>", 17)
-    return _svg(d, 240)
+    return d.svg(240, limit=WIDE)
 
 
 def lora() -> None:
     """Show a change of low rank beside a matrix."""
-    _show(
+    show_drawing(
+        _lora(),
         "The large matrix stays; two thin ones beside it learn",
         "LoRA at a query matrix of SmolLM2, 576 × 576: <em>A</em> makes 8 numbers of 576, "
         "<em>B</em> makes 576 of these again. Only the violet ones are trained, 9,216 instead "
         "of 331,776.",
-        "A vector x goes two ways. Above through the large matrix W, which stays as it is. "
+        alt="A vector x goes two ways. Above through the large matrix W, which stays as it is. "
         "Below through the flat matrix A and the narrow matrix B, times alpha over r. Both are "
         "added to y.",
-        _lora(),
     )
 
 
@@ -276,7 +240,7 @@ def _pipeline(tasks: Mapping[str, str]) -> str:
         y = 100 + 26 * i
         d.text(8, y, task, 13.5, anchor="start", mono=True)
         d.text(184, y, last, 13.5, "accent", "start")
-    return _svg(d, 100 + 26 * len(tasks) - 12)
+    return d.svg(100 + 26 * len(tasks) - 12, limit=WIDE)
 
 
 def pipeline() -> None:
@@ -287,13 +251,14 @@ def pipeline() -> None:
         "text-classification": "a probability for each class",
         "fill-mask": "the likeliest for the blank",
     }
-    _show(
+    show_drawing(
+        _pipeline(tasks),
         "Three steps, whatever the task",
         "A tokenizer turns text into ids, a model ids into numbers; the last step depends on the "
         "task. These four are used in this chapter.",
-        "Three boxes in a row: tokenizer, model, last step; text goes in, ids and numbers go from "
+        alt="Three boxes in a row: tokenizer, model, last step; text goes in, ids and numbers go "
+        "from "
         "box to box, an answer comes out. Below, the last step of four tasks.",
-        _pipeline(tasks),
     )
 
 
@@ -308,24 +273,21 @@ def _guess(word: str, seen: Iterable[int], place: int, given: Sequence[str]) -> 
     d.cell(40 + 56 * place, 18, 40, 34, "value", 30)
     d.text(60 + 56 * place, 41, word, 17, mono=True, weight=650)
     d.text(60 + 56 * place + 30, 40, "is to be said here", 13.5, "muted", "start")
-    return _svg(d, 152)
+    return d.svg(152, limit=WIDE)
 
 
 def two_tasks() -> None:
     """Show from which letters a causal and a masked model guess."""
-    _show(
+    show_drawing(
+        {
+            "GPT: the next token": _guess("o", range(3), 2, "school"),
+            "BERT: the hidden token": _guess("h", range(6), 2, "sc_ool"),
+        },
         "A writer sees what came before; who fills a blank sees both sides",
         "One guess in the word <em>school</em>. Left, GPT: from s, c and h the next letter, at "
         "every place at once. Right, BERT: the hidden letter from all the others.",
-        "Two drawings of the letters of school. Left, lines lead from s, c and h to the next "
+        alt="Two drawings of the letters of school. Left, lines lead from s, c and h to the next "
         "letter o. Right, the h is hidden, and lines lead to it from the letters on both sides.",
-        _panels(
-            {
-                "GPT: the next token": _guess("o", range(3), 2, "school"),
-                "BERT: the hidden token": _guess("h", range(6), 2, "sc_ool"),
-            }
-        ),
-        _PANELS,
     )
 
 
@@ -347,10 +309,11 @@ def weight_layouts() -> None:
     d.text(350, 172, "(32, 4, 8)", 13.5, "muted", mono=True)
     d.text(350, 190, "in × head × D", 13.5, "muted")
     d.text(236, 32, "transposed", 14, weight=600)
-    _show(
+    show_drawing(
+        d.svg(200, limit=WIDE),
         "First transpose, then cut into heads",
         "A query matrix of width 32 for four heads of 8; one hue for each head.",
-        "A square with four horizontal bands, one for each head; transposed it has four vertical "
+        alt="A square with four horizontal bands, one for each head; transposed it has four "
+        "vertical "
         "bands; cut, these become four narrow matrices behind each other.",
-        _svg(d, 200),
     )

@@ -51,10 +51,16 @@ def figure_html(fig: Figure, title: str, caption: str, *, alt: str) -> str:
     return drawing_html(drawings(fig), title, caption, alt=alt)
 
 
-def drawing_html(svg: str, title: str, caption: str, *, alt: str) -> str:
-    """Return a drawing, given as SVG, as a figure with its title above and its caption below."""
+def drawing_html(
+    svg: str, title: str, caption: str, *, alt: str, style: str = "", kind: str = ""
+) -> str:
+    """Return a drawing as a figure with its title above and its caption below.
+
+    ``style`` holds rules beyond the kit's, ``kind`` a class that they speak of.
+    """
+    kinds = " ".join(filter(None, ("lm-figure", "lm-plot", kind)))
     return (
-        f'<figure class="lm-figure lm-plot"><style>{STYLE}</style><p class="title">{title}</p>'
+        f'<figure class="{kinds}"><style>{STYLE}{style}</style><p class="title">{title}</p>'
         f'<div role="img" aria-label="{html.escape(alt)}">{svg}</div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )

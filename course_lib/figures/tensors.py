@@ -5,27 +5,18 @@ Shown in 'Numbers that learn'.
 
 from collections.abc import Sequence
 
-from IPython.display import HTML
-
-from course_lib.figures.diagrams import WIDTH, Drawing
-from course_lib.figures.style import COLORS
-from course_lib.figures.svg import drawing_html
+from course_lib.figures.drawing import WIDTH, Drawing, color, show_drawing, tint
 
 SIDE = 38  # of a cell
 COUNTS = ((1, 3), (2, 2), (0, 5))  # an example: three letters, two that may follow
 LEFT, RIGHT = ((2, 0, 1), (1, 3, 2)), ((1, 0), (2, 1), (0, 4))
 
 
-def _hue(name: str) -> str:
-    return f"var(--lm-{name},{COLORS[name]})"
-
-
 def _cell(d: Drawing, x: float, y: float, value: str, hue: str, strong: bool, ghost: bool) -> None:
-    fill = f"color-mix(in srgb,{_hue(hue)} {25 if strong else 8}%,{_hue('paper')})"
-    dashed = ";stroke-dasharray:3 3" if ghost else ""
+    line = f"stroke-width:{2 if strong else 1}{';stroke-dasharray:3 3' if ghost else ''}"
     d.parts.append(
         f'<rect x="{x:g}" y="{y:g}" width="{SIDE}" height="{SIDE}" '
-        f'style="fill:{fill};stroke:{_hue(hue)};stroke-width:{2 if strong else 1}{dashed}"/>'
+        f'style="fill:{tint(hue, 25 if strong else 8)};stroke:{color(hue)};{line}"/>'
     )
     d.text(x + SIDE / 2, y + SIDE / 2 + 5, value, 13.5, "muted" if ghost else "ink", mono=True)
 
@@ -52,13 +43,6 @@ def _matrix(
     return x + width
 
 
-def _svg(d: Drawing, bottom: float) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {bottom:g}" style="max-width:{WIDTH}px" aria-hidden="true" '
-        f'focusable="false">{"".join(d.parts)}</svg>'
-    )
-
-
 def _sign(d: Drawing, x: float, sign: str) -> float:
     d.text(x + 16, 10 + 1.5 * SIDE + 6, sign, 18)
     return x + 32
@@ -71,7 +55,7 @@ def _broadcast() -> str:
     end = _matrix(d, 36, 10, COUNTS, "(3, 2)")
     end = _matrix(d, _sign(d, end, "/"), 10, totals, "(3, 1) → (3, 2)", "query", real=1)
     _matrix(d, _sign(d, end, "=") + 8, 10, shares, "(3, 2)")
-    return _svg(d, 152)
+    return d.svg(152)
 
 
 def _product() -> str:
@@ -86,35 +70,31 @@ def _product() -> str:
     terms = [(a, b[1]) for a, b in zip(LEFT[1], RIGHT, strict=True)]
     said = " + ".join(f"{a} · {b}" for a, b in terms) + f" = {product[1][1]}"
     d.text(WIDTH / 2, 178, said, 15, mono=True)
-    return _svg(d, 192)
+    return d.svg(192)
 
 
-def broadcasting() -> HTML:
+def broadcasting() -> None:
     """Show a column that is repeated until it fits a matrix."""
-    return HTML(
-        drawing_html(
-            _broadcast(),
-            "A column of totals serves every column",
-            "Counts of three letters (rows), their totals, and the shares. The totals have one "
-            "column; the dashed one is its copy, which is never stored.",
-            alt="A matrix of three rows and two columns, divided by a column of three totals. The "
-            "column stands there twice, its copy dashed. The result has three rows and two "
-            "columns, and each row sums to 1.",
-        )
+    show_drawing(
+        _broadcast(),
+        "A column of totals serves every column",
+        "Counts of three letters (rows), their totals, and the shares. The totals have one "
+        "column; the dashed one is its copy, which is never stored.",
+        alt="A matrix of three rows and two columns, divided by a column of three totals. The "
+        "column stands there twice, its copy dashed. The result has three rows and two "
+        "columns, and each row sums to 1.",
     )
 
 
-def matrix_product() -> HTML:
+def matrix_product() -> None:
     """Show how an entry of a product comes from a row and a column."""
-    return HTML(
-        drawing_html(
-            _product(),
-            "A row meets a column, and one number is left",
-            "The framed row of the first matrix and the framed column of the second give the "
-            "framed entry of the product. The length that both share, 3, is gone.",
-            alt="A matrix of two rows and three columns, times one of three rows and two columns, "
-            "is one of two rows and two columns. Framed: the second row 1, 3, 2, the second "
-            "column 0, 1, 4, and their product 11, which is 1 times 0 plus 3 times 1 plus 2 "
-            "times 4.",
-        )
+    show_drawing(
+        _product(),
+        "A row meets a column, and one number is left",
+        "The framed row of the first matrix and the framed column of the second give the "
+        "framed entry of the product. The length that both share, 3, is gone.",
+        alt="A matrix of two rows and three columns, times one of three rows and two columns, "
+        "is one of two rows and two columns. Framed: the second row 1, 3, 2, the second "
+        "column 0, 1, 4, and their product 11, which is 1 times 0 plus 3 times 1 plus 2 "
+        "times 4.",
     )
