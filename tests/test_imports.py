@@ -22,7 +22,7 @@ from usage import FILES, chapter_uses, chapters, imports, own, trees
 # its model writes.
 ORDER = [
     *("checks", "files", "text", "data", "costs", "evaluation"),
-    *("attention", "model", "generation", "training", "pretrained"),
+    *("attention", "model", "generation", "training", "pretrained", "efficiency"),
     *("interpret", "privacy", "posttraining", "studies", "chat"),
     *("figures", "assignments"),
 ]

@@ -3,10 +3,16 @@
 `gpt` is to be read first: it is a whole model in one page. `parts` has what it is made of.
 
 Taught in 'The Transformer'; low-rank adapters in 'Dialogue', weights of few bits in 'Text
-Generation'.
+generation'; mixtures of experts in 'Compute'.
 """
 
 from course_lib.model.encoder import Encoder, EncoderConfig, PostNormBlock
+from course_lib.model.experts import (
+    Experts,
+    ExpertsConfig,
+    MixtureGPT,
+    balance_loss,
+)
 from course_lib.model.gpt import GPT, GPTConfig
 from course_lib.model.lora import LoRALinear, add_lora, load_lora, merge_lora, save_lora
 from course_lib.model.parts import MLP, Block, count_parameters, initialize
@@ -30,12 +36,15 @@ __all__ = [
     "Block",
     "Encoder",
     "EncoderConfig",
+    "Experts",
+    "ExpertsConfig",
     "FastLinear",
     "GPTConfig",
     "Int4Linear",
     "Int8Embedding",
     "LoRALinear",
     "Memory",
+    "MixtureGPT",
     "PackedGPT",
     "PackedLinear",
     "PostNormBlock",
@@ -46,6 +55,7 @@ __all__ = [
     "Transformer",
     "TransformerConfig",
     "add_lora",
+    "balance_loss",
     "count_parameters",
     "fastest",
     "initialize",

@@ -1,0 +1,45 @@
+"""What makes a trained model cheaper: fewer bits, fewer weights, a smaller pupil, a draft.
+
+Taught in 'Compute'. Each way changes the weights or the order of work, never the text on which it
+is judged, so that all can stand in one table.
+"""
+
+from course_lib.efficiency.distillation import distillation_loss
+from course_lib.efficiency.keys import share_heads, through_a_latent
+from course_lib.efficiency.pruning import prune, prune_two_of_four
+from course_lib.efficiency.quantization import (
+    Quantized,
+    bits_per_weight,
+    pack,
+    quantize,
+    rounded,
+    rounded_inputs,
+    unpack,
+)
+from course_lib.efficiency.speculative import (
+    Draft,
+    expected_speed_up,
+    expected_tokens,
+    write_with_draft,
+)
+from course_lib.efficiency.weights import changed_weights
+
+__all__ = [
+    "Draft",
+    "Quantized",
+    "bits_per_weight",
+    "changed_weights",
+    "distillation_loss",
+    "expected_speed_up",
+    "expected_tokens",
+    "pack",
+    "prune",
+    "prune_two_of_four",
+    "quantize",
+    "rounded",
+    "rounded_inputs",
+    "share_heads",
+    "through_a_latent",
+    "unpack",
+    "write_with_draft",
+]
