@@ -5,7 +5,6 @@ the marker of the same name, so that ``make quick`` leaves it out. Every other t
 texts, models and packages, even where they have been fetched: it must not need them.
 """
 
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -13,11 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from browsers import find_browser
 from project import skip_except_in_ci
 
-BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TESTS = Path(__file__).parent
-MAC_BROWSER = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
 
 @contextmanager
@@ -69,9 +67,7 @@ def network():
 def browser():
     """Headless Chromium; skipped where there is none, except where CI must have one."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    found = next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
-    if found is None and MAC_BROWSER.exists():
-        found = str(MAC_BROWSER)
+    found = find_browser()
     if found is None:
         skip_except_in_ci("no Chromium or Chrome found; install one to check the rendered pages")
     with sync_api.sync_playwright() as playwright:

@@ -39,7 +39,7 @@ def _set(app: Sphinx, config: Config) -> None:
 
 
 def _write_sitemap(app: Sphinx, error: Exception | None) -> None:
-    if error or app.builder.format != "html":
+    if error or app.builder.name != "html":
         return
     pages = sorted(map(app.builder.get_target_uri, app.env.found_docs))
     rows = [f"<url><loc>{escape(app.config.html_baseurl + page)}</loc></url>\n" for page in pages]

@@ -1,0 +1,197 @@
+"""Print the built book as one PDF: contents, chapters, then the solutions of all exercises.
+
+Chromium prints each page, numbered on from the one before; links between pages lead to places in
+the PDF.
+"""
+
+import argparse
+import html
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import yaml
+from browsers import find_browser
+from playwright.sync_api import Page, sync_playwright
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import ArrayObject, DictionaryObject, FloatObject, NameObject, TextStringObject
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+PAPER = (
+    "@page{size:A4;margin:18mm 16mm 20mm;"
+    "@bottom-center{content:counter(page);font:9pt system-ui,sans-serif}}"
+    "html{counter-reset:page %d}"
+)
+# Leave a chapter's title, and of its exercises the names and solutions.
+ONLY_SOLUTIONS = """() => {
+    const article = document.querySelector('article'), title = article.querySelector('h1');
+    const kept = [title];
+    document.querySelector('#jb-print-toc')?.remove();
+    for (const cell of article.querySelectorAll('.cell.tag_solution')) {
+        const heading = cell.closest('section').querySelector('h2, h3');
+        cell.querySelectorAll('details').forEach(d => { d.open = true; });
+        kept.push(heading, ...cell.querySelectorAll('.cell_input'));
+    }
+    article.replaceChildren(...kept);
+    return kept.length - 1;
+}"""
+
+
+class Piece(NamedTuple):
+    """A printed page of the book."""
+
+    name: str
+    title: str
+    pdf: PdfReader
+
+
+def pages_in_order() -> list[str]:
+    """Return the book's pages in their order."""
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    parts = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    return [contents["root"], *parts]
+
+
+def address(name: str, place: str) -> str:
+    """Return how links call a place of a page of the built book."""
+    return (SITE / f"{name}.html").as_uri() + (f"#{place}" if place else "")
+
+
+def load(page: Page, name: str) -> None:
+    """Open a page of the book, its formulas and figures drawn."""
+    page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+    page.wait_for_function("() => [...document.images].every(i => i.complete)")
+
+
+def printed(page: Page, before: int) -> PdfReader:
+    """Print what a browser shows; its first page has the number ``before`` + 1."""
+    page.add_style_tag(content=PAPER % before)
+    data = page.pdf(prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
+    return PdfReader(io.BytesIO(data))
+
+
+def contents_page(page: Page, title: str, pieces: Sequence[Piece]) -> PdfReader:
+    """Print the title and, for each piece, the page that it begins on."""
+    listed, number = "", 1
+    for piece in pieces:
+        listed += (
+            f'<li><a href="{address(piece.name, "")}">{html.escape(piece.title)}</a>'
+            f"<span>{number}</span></li>"
+        )
+        number += len(piece.pdf.pages)
+    page.set_content(
+        "<style>@page{size:A4;margin:25mm 20mm}body{font:11pt/1.5 system-ui,sans-serif}"
+        "h1{font-size:26pt;margin:40mm 0 20mm}ul{list-style:none;padding:0}a{color:inherit}"
+        "li{display:flex;justify-content:space-between;break-inside:avoid}</style>"
+        f"<title>{html.escape(title)}</title><h1>{html.escape(title)}</h1><ul>{listed}</ul>"
+    )
+    return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
+
+
+def print_pages(page: Page, names: Sequence[str]) -> list[Piece]:
+    """Print each page of the book, then each chapter's solutions."""
+    pieces: list[Piece] = []
+
+    def add(name: str, title: str) -> None:
+        before = sum(len(piece.pdf.pages) for piece in pieces)
+        pieces.append(Piece(name, title, printed(page, before)))
+
+    for name in tqdm(names, "pages", leave=False):
+        load(page, name)
+        add(name, page.locator("article h1").first.evaluate("h => h.firstChild.textContent"))
+    titles = {piece.name: piece.title for piece in pieces}
+    for name in tqdm(names, "solutions", leave=False):
+        load(page, name)
+        if page.evaluate(ONLY_SOLUTIONS):
+            add(f"{name} solutions", f"Solutions: {titles[name]}")
+    return pieces
+
+
+def links(page: DictionaryObject) -> list[DictionaryObject]:
+    """Return the links on a page."""
+    found = [each.get_object() for each in page.get("/Annots", ArrayObject())]
+    return [each for each in found if each.get("/Subtype") == "/Link"]
+
+
+def bind(pieces: Sequence[Piece], front: PdfReader) -> PdfWriter:
+    """Put the pieces behind one another and let their links lead to places in the whole."""
+    writer = PdfWriter()
+    writer.append(front, import_outline=False)
+    places: dict[str, tuple[int, float]] = {}
+    for piece in pieces:
+        start = len(writer.pages)
+        places[address(piece.name, "")] = start, 842
+        for name, place in piece.pdf.named_destinations.items():
+            at = piece.pdf.get_destination_page_number(place)
+            if at is not None and at >= 0:
+                top = float(place.top) if place.top is not None else 842.0
+                places[address(piece.name, name.removeprefix("/"))] = start + at, top
+        # What one page calls a place of its own, all call by its address.
+        for page in piece.pdf.pages:
+            for link in links(page):
+                if "/Dest" in link:
+                    name = str(link.pop("/Dest")).removeprefix("/")
+                    _call(link, address(piece.name, name))
+        writer.append(piece.pdf, outline_item=piece.title, import_outline=True)
+    # The contents are numbered apart, so that a viewer's numbers are those on the paper.
+    writer.set_page_label(0, len(front.pages) - 1, style="/r")
+    writer.set_page_label(len(front.pages), len(writer.pages) - 1, style="/D")
+    for page in writer.pages:
+        for link in links(page):
+            parts = urlsplit(str(link.get("/A", {}).get("/URI", "")))
+            if parts.scheme != "file":
+                continue
+            own = parts._replace(fragment="").geturl()
+            place = places.get(f"{own}#{unquote(parts.fragment)}", places.get(own))
+            if place is not None:
+                _lead(link, writer, *place)
+    return writer
+
+
+def _call(link: DictionaryObject, uri: str) -> None:
+    action = {NameObject("/S"): NameObject("/URI"), NameObject("/URI"): TextStringObject(uri)}
+    link[NameObject("/A")] = DictionaryObject(action)
+
+
+def _lead(link: DictionaryObject, writer: PdfWriter, page: int, top: float) -> None:
+    """Let a link lead to a height of a page."""
+    target = writer.pages[page].indirect_reference
+    there = [target, NameObject("/XYZ"), FloatObject(0), FloatObject(top), FloatObject(0)]
+    link.pop("/A")
+    link[NameObject("/Dest")] = ArrayObject(there)
+
+
+def main() -> None:
+    """Print the book that was built, or say in one line why that can't be."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path, help="where the PDF goes")
+    args = parser.parse_args()
+    browser = find_browser()
+    if browser is None:
+        sys.exit("make: printing needs Chromium or Chrome, and none was found; install one")
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = chromium.new_page()
+        pieces = print_pages(page, pages_in_order())
+        front = contents_page(page, config["title"], pieces)
+        chromium.close()
+    whole = bind(pieces, front)
+    whole.add_metadata({"/Title": config["title"], "/Author": config["author"]})
+    args.file.parent.mkdir(parents=True, exist_ok=True)
+    whole.write(args.file)
+    size = args.file.stat().st_size / 1e6
+    print(f"The book on paper: {args.file} ({len(whole.pages)} pages, {size:.0f} MB)")
+
+
+if __name__ == "__main__":
+    main()
