@@ -18,6 +18,7 @@ from course_lib.figures.diagrams import (
 from course_lib.figures.flow import attention_flow, multi_head_flow
 from course_lib.figures.frames import frames
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
+from course_lib.figures.measuring import held_out_stretches, measurement
 from course_lib.figures.merges import merges_explorer, show_token
 from course_lib.figures.models import gpt_parts, noisy_channel, word_window
 from course_lib.figures.pieces import merge_tree, text_to_ids
@@ -67,12 +68,14 @@ __all__ = [
     "frames",
     "gpt_parts",
     "heat",
+    "held_out_stretches",
     "key_value_cache",
     "label_ends",
     "ladder",
     "ladder_html",
     "lora",
     "matrix_product",
+    "measurement",
     "merge_tree",
     "merges_explorer",
     "multi_head_flow",
