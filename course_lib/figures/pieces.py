@@ -144,8 +144,8 @@ def merge_tree(merges: Sequence[tuple[bytes, bytes]], word: str) -> None:
         _tree(trees),
         "A word grows from the bottom up",
         "Bottom: the bytes of a word. Each piece above is joined from the two below it; the "
-        "number says which merge of the list did it. The blue pieces are joined with nothing "
-        "more: they are the word's tokens.",
+        "number says which merge of the list did it. The pieces that stand out are joined with "
+        "nothing more: they are the word's tokens.",
         alt=f"A tree over the bytes of {show_token(word.encode())}. Its merges by their "
         f"numbers: {steps or 'none'}. Its tokens: {tokens}.",
     )
