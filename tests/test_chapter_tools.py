@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import chapter
 import check
 
-from notebooks import TIME, with_time, written
+from notebooks import TIME, keep_unrepeatable, with_time, written
 
 FIGURES = ("5 seconds", "0.4 GB")
 
@@ -151,6 +151,19 @@ def test_time_and_memory_are_written_as_chapters_write_them(seconds, gigabytes, 
 )
 def test_only_figures_that_are_far_off_are_written(seconds, gigabytes, busy, said):
     assert check.chosen(("60 seconds", "1 GB"), seconds, gigabytes, busy) == said
+
+
+@pytest.mark.parametrize(("code", "kept"), [("1", "old"), ("2", "new")])
+def test_what_cannot_repeat_stays_as_long_as_no_code_changes(code, kept):
+    def run(source, said):
+        tags = {"tags": ["nbval-ignore-output"]}
+        output = nbformat.v4.new_output("stream", text=said)
+        cell = nbformat.v4.new_code_cell(source, id="a", metadata=tags, outputs=[output])
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Text", id="b"), cell])
+
+    now = run(code, "new")
+    keep_unrepeatable(now, run("1", "old"))
+    assert now.cells[1].outputs[0].text == kept
 
 
 def test_what_a_test_says_is_told_without_what_pytest_adds():
