@@ -339,6 +339,7 @@ def printed(cell: nbformat.NotebookNode) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_every_cell_can_be_run_twice_and_says_the_same(path):
     notebook = read_notebook(path)
     code = [c for c in notebook.cells if c.cell_type == "code"][1:]  # but for the installation
