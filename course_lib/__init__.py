@@ -16,8 +16,9 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     scaling                     model, training, studies.power_law, studies.scaling
     evaluation                  text, data, evaluation, model, training, pretrained,
                                 studies.messages, studies.questions, studies.reviews
-    machine_translation         text, data, evaluation, generation, training, studies.messages,
-                                studies.translation, studies.translation_llm, studies.translator
+    machine_translation         text, data, evaluation, attention, model, generation, training,
+                                studies.messages, studies.translation, studies.translation_llm,
+                                studies.translator
     dialogue                    data, evaluation, model, generation, training, pretrained,
                                 studies.dialogue, chat
     text_generation             data, evaluation, generation, pretrained, studies.ladder,

@@ -58,7 +58,11 @@ def load(chapter: Path) -> tuple[str, dict[str, dict[str, str]], list[str]]:
 FOUND = {path.stem: load(path) for path in NOTEBOOKS}
 CHAPTERS = {chapter: found[:2] for chapter, found in FOUND.items()}
 # Their tests train models, or need TensorFlow.
-LONG = {("tools", "plain_steps"), ("tools", "to_dense")}
+LONG = {
+    ("tools", "plain_steps"),
+    ("tools", "to_dense"),
+    ("machine_translation", "write"),
+}
 EXERCISES = [
     pytest.param(chapter, name, marks=[pytest.mark.long] if (chapter, name) in LONG else [])
     for chapter, (_, found) in CHAPTERS.items()

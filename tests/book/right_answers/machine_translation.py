@@ -5,6 +5,7 @@ import itertools
 import math
 
 import torch
+import torch.nn.functional as F
 
 
 def shifted__filled_up_in_a_loop(rows, start, end, ignore):
@@ -172,3 +173,36 @@ def search__by_recursion(next_log_probs, end, k, longest):
 
     finished = on([(0.0, ())], longest)
     return max(finished)[1] if finished else None
+
+
+@torch.no_grad()
+def write__with_a_mask_of_rows_that_go_on(model, source, start, end, longest):
+    memory, caches = model.encode(source), model.new_caches(longest)
+    token = torch.full((source.shape[0], 1), start)
+    going, columns = torch.ones(source.shape[0], dtype=torch.bool), []
+    while going.any() and len(columns) < longest:
+        logits = model.decode(token, memory, caches=caches)
+        token = F.softmax(logits[:, -1], dim=-1).argmax(dim=-1, keepdim=True)
+        columns.append(token[:, 0])
+        going &= token[:, 0] != end
+    written = torch.stack(columns, dim=1).tolist()
+    return [row[: row.index(end)] if end in row else row for row in written]
+
+
+@torch.no_grad()
+def write__without_a_key_value_cache(model, source, start, end, longest):
+    memory = model.encode(source, torch.ones_like(source, dtype=torch.bool))
+    texts = torch.full((len(source), 1), start)
+    for _ in range(longest):
+        best = model.decode(texts, memory)[:, -1:].argmax(-1)
+        texts = torch.cat([texts, best], dim=1)
+        if all(end in text[1:] for text in texts.tolist()):
+            break
+    rows = []
+    for text in texts[:, 1:].tolist():
+        rows.append([])
+        for token in text:
+            if token == end:
+                break
+            rows[-1].append(token)
+    return rows

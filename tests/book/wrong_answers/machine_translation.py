@@ -368,3 +368,92 @@ def search__one_token_too_few(next_log_probs, end, k, longest):
 def search__leaves_out_the_end(next_log_probs, end, k, longest):
     found = search__one_token_too_many(next_log_probs, end, k, longest - 1)
     return found and found[:-1]
+
+
+@torch.no_grad()
+def _decode(model, source, start, steps):
+    memory, caches = model.encode(source), model.new_caches(max(steps, 1))
+    token, columns = torch.full((len(source), 1), start), []
+    for _ in range(steps):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        columns.append(token)
+    return torch.cat(columns, dim=1).tolist()
+
+
+def write__never_stops(model, source, start, end, longest):
+    rows = _decode(model, source, start, longest)
+    return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+def write__keeps_what_comes_behind_the_end(model, source, start, end, longest):
+    return [[i for i in row if i != end] for row in _decode(model, source, start, longest)]
+
+
+def write__keeps_the_end(model, source, start, end, longest):
+    rows = _decode(model, source, start, longest)
+    return [row[: row.index(end) + 1] if end in row else row for row in rows]
+
+
+@torch.no_grad()
+def write__stops_when_the_first_row_ends(model, source, start, end, longest):
+    memory, caches = model.encode(source), model.new_caches(longest)
+    token, rows = torch.full((len(source), 1), start), [[] for _ in source]
+    for _ in range(longest):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        if (token == end).any():
+            break
+        for row, new in zip(rows, token[:, 0].tolist(), strict=True):
+            row.append(new)
+    return rows
+
+
+@torch.no_grad()
+def write__reads_the_source_at_every_step(model, source, start, end, longest):
+    written = torch.full((len(source), 1), start)
+    for _ in range(longest):
+        token = model(source, written)[:, -1:].argmax(-1)
+        written = torch.cat([written, token], dim=1)
+        if (written == end).any(1).all():
+            break
+    rows = [row[1:] for row in written.tolist()]
+    return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+@torch.no_grad()
+def write__takes_id_0_for_padding(model, source, start, end, longest):
+    memory, caches = model.encode(source, source != 0), model.new_caches(longest)
+    token, rows = torch.full((len(source), 1), start), [[] for _ in source]
+    for _ in range(longest):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        for row, new in zip(rows, token[:, 0].tolist(), strict=True):
+            row.append(new)
+        if all(end in row for row in rows):
+            break
+    return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+@torch.no_grad()
+def write__goes_on_one_step_too_long(model, source, start, end, longest):
+    memory, caches = model.encode(source), model.new_caches(longest)
+    token, rows, done = torch.full((len(source), 1), start), [[] for _ in source], False
+    for _ in range(longest):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        for row, new in zip(rows, token[:, 0].tolist(), strict=True):
+            row.append(new)
+        if done:
+            break
+        done = all(end in row for row in rows)
+    return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+@torch.no_grad()
+def write__one_token_too_few(model, source, start, end, longest):
+    memory, caches = model.encode(source), model.new_caches(longest)
+    token, rows = torch.full((len(source), 1), start), [[] for _ in source]
+    for _ in range(longest - 1):
+        token = model.decode(token, memory, caches=caches).argmax(-1)
+        for row, new in zip(rows, token[:, 0].tolist(), strict=True):
+            row.append(new)
+        if all(end in row for row in rows):
+            break
+    return [row[: row.index(end)] if end in row else row for row in rows]
