@@ -25,6 +25,7 @@ from course_lib.figures.pieces import merge_tree, text_to_ids
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
 from course_lib.figures.samples import samples_explorer
+from course_lib.figures.sizes import gpus_that_hold, model_widths
 from course_lib.figures.sketches import (
     Said,
     conversation,
@@ -67,6 +68,7 @@ __all__ = [
     "encoder_decoder",
     "frames",
     "gpt_parts",
+    "gpus_that_hold",
     "heat",
     "held_out_stretches",
     "key_value_cache",
@@ -78,6 +80,7 @@ __all__ = [
     "measurement",
     "merge_tree",
     "merges_explorer",
+    "model_widths",
     "multi_head_flow",
     "muon",
     "noisy_channel",

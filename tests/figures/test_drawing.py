@@ -23,12 +23,16 @@ DRAWN = {
     "decoder_only": figures.decoder_only,
     "encoder_decoder": figures.encoder_decoder,
     "gpt_parts": lambda: figures.gpt_parts(96, 12_288, 50_257, 2_048, "GPT-3"),
+    "gpus_that_hold": lambda: figures.gpus_that_hold(
+        {"weights": 700e9, "gradients": 700e9, "means": 1400e9}, 80e9
+    ),
     "held_out_stretches": figures.held_out_stretches,
     "key_value_cache": figures.key_value_cache,
     "lora": figures.lora,
     "matrix_product": figures.matrix_product,
     "measurement": figures.measurement,
     "merge_tree": lambda: figures.merge_tree(MERGES, " newest lower"),
+    "model_widths": lambda: figures.model_widths({8: 1592, 16: 6256, 128: 394_112}),
     "multi_head_flow": figures.multi_head_flow,
     "muon": figures.muon,
     "noisy_channel": lambda: figures.noisy_channel("from", "form"),
