@@ -1,7 +1,7 @@
 """Begin a chapter: a skeleton that passes every check, and its line wherever chapters are listed.
 
-It goes where the map of ``book/home.md`` plans a chapter of this title, else to the end; --part
-and --after say otherwise. Then write, and run ``make check CHAPTER=NAME``.
+It goes where the map of ``book/home.md`` plans a chapter of this title, else behind the last one
+that teaches; --part and --after say otherwise. Then write, and run ``make check CHAPTER=NAME``.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import nbformat
 
-from notebooks import ROOT, canonical_text, run_apart, with_time, written
+from notebooks import LOOKING_BACK, ROOT, canonical_text, run_apart, with_time, written
 
 SKELETON = ROOT / "tools" / "skeleton"
 NEXT = re.compile(r"The next chapter [^.]*?\[[^\]]*\]\(\w+\.ipynb\)\.?")
@@ -58,10 +58,12 @@ def on_map(home: str, name: str, title: str, part: str, after: str) -> str:
     if planned and not after:
         lines[planned[0]] = entry
     elif part and not in_part:
-        end = lines.index("</ol>")
+        last = f"<li><strong>{LOOKING_BACK}</strong>"
+        end = lines.index(last if last in lines else "</ol>")
         lines[end:end] = [f"<li><strong>{part}</strong>", "<ul>", entry, "</ul></li>"]
     else:
-        spot = there[after] if after else in_part[-1] if part else max(there.values())
+        teaching = [item.line for item in items if item.name and item.part != LOOKING_BACK]
+        spot = there[after] if after else in_part[-1] if part else teaching[-1]
         lines.insert(spot + 1, entry)
     return "\n".join(lines) + "\n"
 
@@ -218,7 +220,9 @@ def main() -> None:
     parser.add_argument("name", help="of its files, such as text_generation")
     parser.add_argument("title", help='as the book has it, such as "Text generation"')
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--part", default="", help="of the book; a new one comes last")
+    where.add_argument(
+        "--part", default="", help="of the book; a new one comes behind those that teach"
+    )
     where.add_argument("--after", default="", help="the name of the chapter before it")
     args = parser.parse_args()
     files = new_files(args.name, args.title.strip(), args.part.strip(), args.after)

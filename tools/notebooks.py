@@ -31,6 +31,8 @@ PROMPTS = {
     "hide-cell": "Show what happens",
     "hide-output": "Show what happens",
 }
+# The part at the book's end whose chapters teach nothing new: new chapters come before it.
+LOOKING_BACK = "Looking back"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 # At a chapter's top; the table in book/how_to_use.md follows it.
 TIME = re.compile(

@@ -19,9 +19,11 @@ from course_lib.figures.flow import attention_flow, multi_head_flow
 from course_lib.figures.frames import frames
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.measuring import held_out_stretches, measurement
+from course_lib.figures.memory import memory_calculator
 from course_lib.figures.merges import merges_explorer, show_token
 from course_lib.figures.models import gpt_parts, noisy_channel, word_window
 from course_lib.figures.pieces import merge_tree, text_to_ids
+from course_lib.figures.reading import data_calculator
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
 from course_lib.figures.samples import samples_explorer
@@ -63,6 +65,7 @@ __all__ = [
     "conversation",
     "copies_and_shards",
     "cost_calculator",
+    "data_calculator",
     "decoder_only",
     "decoding_explorer",
     "encoder_decoder",
@@ -78,6 +81,7 @@ __all__ = [
     "lora",
     "matrix_product",
     "measurement",
+    "memory_calculator",
     "merge_tree",
     "merges_explorer",
     "model_widths",

@@ -170,7 +170,7 @@ class TestExercise:
 
 
 @pytest.mark.parametrize("kind", ["wrong", "right"])
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", [name for name, (_, found) in CHAPTERS.items() if found])
 def test_answers_belong_to_exercises(chapter, kind):
     strange = sorted(set(answers(kind, chapter)) - set(CHAPTERS[chapter][1]))
     assert not strange, (

@@ -13,6 +13,7 @@ import torch
 from course_lib import costs, evaluation, figures
 from course_lib.attention import scaled_dot_product_attention
 from course_lib.generation import Sampler
+from course_lib.model import GPTConfig
 from course_lib.text.tokenizer import BPETokenizer
 
 TOKENS = ["the", "cat", "</script><b>"]
@@ -819,3 +820,86 @@ def test_calculator_shows_the_same_least_and_greatest_run_without_a_script(brows
     html = figures.cost_calculator(parameters=size, tokens=size, percent=100, n_gpus=1).data
     shown = [page.locator("table").inner_text() for _, page in both_ways(browser, html)]
     assert shown[0] == shown[1]
+
+
+def test_data_calculator_shows_the_same_first_state_without_a_script(browser):
+    for settings in ({}, {"parameters": 1e6, "per_parameter": 1}, {"per_parameter": 1950}):
+        html = figures.data_calculator(**settings).data
+        assert html == figures.data_calculator(**settings).data
+        assert "http" not in html
+        shown = []
+        for script, page in both_ways(browser, html):
+            shown.append((results(page), page.locator(".lm-says").text_content()))
+            assert page.get_by_role("slider").count() == 2 * script
+        assert shown[0] == shown[1]
+
+
+def test_data_calculator_counts_what_a_reader_can_check(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(figures.data_calculator(parameters=1e9, per_parameter=1).data)
+    page.get_by_role("button", name="Chinchilla").click()
+    page.get_by_role("slider", name="Parameters").press("End")
+    found, (_, tokens) = results(page), costs.compute_optimal(costs.training_flops(1e12, 2e13))
+    assert found["Tokens"] == "20 trillion" == f"{tokens / 1e12:.0f} trillion"
+    assert found["As plain text"] == "86 TB", "4.3 bytes a token"
+    assert found["Books of 100,000 words"] == "152 million", "2e13 / 1.32 / 1e5"
+    assert found["One person’s reading, day and night"] == "121,000 years"
+    assert found["Share of the web’s text"] == "3.92 %", "of 510 trillion"
+    page.close()
+
+
+def test_data_calculator_says_what_it_can_t_show():
+    with pytest.raises(ValueError, match=r"parameters: expected one of .*, got 7"):
+        figures.data_calculator(parameters=7)
+    with pytest.raises(ValueError, match="per_parameter: expected a number from 1 to 19,000"):
+        figures.data_calculator(per_parameter=math.nan)
+
+
+def test_memory_calculator_shows_the_same_first_state_without_a_script(browser):
+    for settings in ({}, {"model": "GPT-3", "use": "train"}, {"use": "adapt", "bits": 4}):
+        html = figures.memory_calculator(**settings).data
+        assert html == figures.memory_calculator(**settings).data
+        assert "http" not in html
+        shown = []
+        for script, page in both_ways(browser, html):
+            shown.append((results(page), page.locator(".lm-says").text_content()))
+            assert page.get_by_role("slider").count() == 2 * script
+            assert page.get_by_role("radio").count() == 11 * script
+        assert shown[0] == shown[1]
+
+
+def test_memory_calculator_computes_what_course_lib_does(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(figures.memory_calculator(context=512).data)
+    page.get_by_role("radio", name="Llama 3.1 8B").press("ArrowLeft")
+    page.get_by_role("slider", name="Tokens of context").press("ArrowRight")
+    for _ in range(3):
+        page.get_by_role("slider", name="Texts at once").press("ArrowRight")
+    found = results(page)
+    config = GPTConfig.llama(49_152, d_model=576, n_layers=30, n_heads=9, n_kv_heads=3)
+    cache = costs.cache_bytes(config, 1024, rows=8)
+    assert found["Weights"] == "269 MB", "134.515 million of 2 bytes"
+    assert found["Keys and values"] == f"{cache / 1e6:.3g} MB"
+    speed = 8 * costs.H100.bandwidth / (269e6 + cache)
+    assert found["Speed on an H100, at most"].startswith(f"{speed:,.0f}"[:2])
+    page.get_by_role("radio", name="16", exact=True).press("ArrowLeft")
+    assert results(page)["Weights"] == "67.3 MB", "4 bits"
+    page.get_by_role("radio", name="answer").press("ArrowLeft")
+    whole = costs.training_memory(134.515e6)
+    assert results(page)["Together"] == f"{whole.total / 1e9:.3g} GB"
+    assert results(page)["Keys and values"] == "none"
+    page.get_by_role("radio", name="train all weights").press("ArrowLeft")
+    learned = costs.training_memory(30 * 2 * 2 * 8 * 576).total
+    assert results(page)["Gradients and Adam’s means"] == f"{learned / 1e6:.3g} MB"
+    page.close()
+
+
+def test_memory_calculator_says_what_it_can_t_show():
+    for changes, message in (
+        ({"model": "GPT-9"}, "model: expected one of .*, got GPT-9"),
+        ({"use": "sing"}, r"use: expected one of \['answer', 'adapt', 'train'\], got sing"),
+        ({"bits": 3}, r"bits: expected one of \[16, 8, 4\], got 3"),
+        ({"context": 1000}, "context: expected one of .*, got 1000"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            figures.memory_calculator(**changes)

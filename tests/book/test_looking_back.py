@@ -1,0 +1,97 @@
+"""Laws of the book's last pages: their numbers are the chapters', and the self-test is whole."""
+
+import ast
+import functools
+import re
+
+import pytest
+from project import NOTEBOOKS, ROOT, read_notebook
+
+SUMMARY = (ROOT / "book" / "summary.md").read_text(encoding="utf-8")
+QUESTIONS = ROOT / "notebooks" / "questions.ipynb"
+LINK = re.compile(r"\.\./notebooks/(\w+)\.(?:ipynb|html)")
+CHOICE = re.compile(r'^> <details class="choice( right)?"><summary>.+?</summary>(.+)</details>$')
+FOLDED = re.compile(r"^> <details><summary>Answer</summary>(.+)</details>$")
+
+
+@functools.cache
+def numbers_of(chapter: str) -> set[str]:
+    """Return every number that a chapter's text and outputs show, without commas."""
+    shown = []
+    for cell in read_notebook(ROOT / "notebooks" / f"{chapter}.ipynb").cells:
+        shown.append(cell.source if cell.cell_type == "markdown" else "")
+        for output in cell.get("outputs", []):
+            shown.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
+    return {found.replace(",", "") for found in re.findall(r"\d(?:[\d,.]*\d)?", "\n".join(shown))}
+
+
+ROWS = [
+    (numbers, LINK.findall(line))
+    for line in SUMMARY.splitlines()
+    if line.startswith("| ") and (numbers := re.findall(r"\*\*([\d.,]+)\*\*", line))
+]
+
+
+@pytest.mark.parametrize(("numbers", "chapters"), ROWS, ids=lambda row: "-".join(row))
+def test_what_came_true_is_what_the_chapter_shows(numbers, chapters):
+    shown = set().union(*map(numbers_of, chapters))
+    missing = {number for number in numbers if number.replace(",", "") not in shown}
+    assert not missing, f"book/summary.md: {chapters} no longer shows {sorted(missing)}"
+
+
+def test_every_section_of_the_article_has_its_number():
+    sections = re.findall(r"^\| (\d(?:\.\d)?) \|", SUMMARY, re.M)
+    assert set(sections) == {"1.1", "1.2", "2.1", "2.2", "2.3", "3.1", "3.2", "3.3", *"4568"}
+    assert len(ROWS) == len(sections) - 1, "all but section 8, which leads to Questions"
+
+
+def measured() -> list[tuple[str, float, float, str]]:
+    """Return the uses whose numbers Questions has from other chapters."""
+    sources = [cell.source for cell in read_notebook(QUESTIONS).cells]
+    (source,) = (source for source in sources if "MEASURED = [" in source)
+    (value,) = (
+        statement.value
+        for statement in ast.parse(source).body
+        if ast.unparse(statement).startswith("MEASURED")
+    )
+    return ast.literal_eval(value)
+
+
+@pytest.mark.parametrize(("use", "simple", "better", "chapter"), measured())
+def test_what_a_model_adds_is_what_the_chapter_shows(use, simple, better, chapter):
+    # Shares are written as 0.88 or as 88 %.
+    shown = {float(number) for number in numbers_of(chapter) if number.count(".") < 2}
+    for number in (simple, better):
+        assert {number, round(number / 100, 4)} & shown, f"{chapter}: {use}: {number} is not there"
+
+
+def quizzed() -> list[tuple[str, list[str]]]:
+    """Return the self-test's questions with their lines of answers."""
+    parts = re.split(r"^> \*\*\d+\.\*\* ", SUMMARY.partition("## Twenty questions")[2], flags=re.M)
+    return [
+        (part.splitlines()[0], [line for line in part.splitlines() if "<details" in line])
+        for part in parts[1:]
+    ]
+
+
+def test_there_are_twenty_questions_in_order():
+    numbers = re.findall(r"^> \*\*(\d+)\.\*\* ", SUMMARY, re.M)
+    assert numbers == [str(number) for number in range(1, 21)]
+
+
+@pytest.mark.parametrize(("question", "answers"), quizzed())
+def test_a_question_has_one_right_answer_that_leads_to_its_chapter(question, answers):
+    folded = [FOLDED.match(line) for line in answers]
+    choices = [CHOICE.match(line) for line in answers]
+    assert all(folded) or all(choices), answers
+    right = [found[1] for found in folded if found] or [c[2] for c in choices if c and c[1]]
+    assert len(right) == 1, f"{question} {len(right)} right answers"
+    assert len(answers) == 1 or 3 <= len(answers) <= 4, question
+    assert LINK.search(right[0]), f"{question} the right answer links to its chapter"
+
+
+def test_the_self_test_asks_about_every_chapter_that_teaches():
+    asked = set(LINK.findall(SUMMARY.partition("## Twenty questions")[2]))
+    # These came later than the questions.
+    later = {"compute", "privacy", "interpretability"}
+    assert {path.stem for path in NOTEBOOKS} - {"questions"} - later <= asked
