@@ -17,6 +17,7 @@ from course_lib.figures.diagrams import (
 )
 from course_lib.figures.flow import attention_flow, multi_head_flow
 from course_lib.figures.frames import frames
+from course_lib.figures.inside import lens_grid, patching_grid
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.measuring import held_out_stretches, measurement
 from course_lib.figures.memory import memory_calculator
@@ -78,6 +79,7 @@ __all__ = [
     "label_ends",
     "ladder",
     "ladder_html",
+    "lens_grid",
     "lora",
     "matrix_product",
     "measurement",
@@ -89,6 +91,7 @@ __all__ = [
     "muon",
     "noisy_channel",
     "norm_places",
+    "patching_grid",
     "pipeline",
     "ring",
     "roofline_explorer",

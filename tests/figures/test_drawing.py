@@ -28,6 +28,15 @@ DRAWN = {
     ),
     "held_out_stretches": figures.held_out_stretches,
     "key_value_cache": figures.key_value_cache,
+    "lens_grid": lambda: figures.lens_grid(
+        ["a", " <b>"],
+        [0, 5],
+        [["x", "y"], ["z", "w"]],
+        torch.eye(2),
+        "Words are seen",
+        "A caption. " * 8,
+        alt="A grid. " * 12,
+    ),
     "lora": figures.lora,
     "matrix_product": figures.matrix_product,
     "measurement": figures.measurement,
@@ -37,6 +46,9 @@ DRAWN = {
     "muon": figures.muon,
     "noisy_channel": lambda: figures.noisy_channel("from", "form"),
     "norm_places": figures.norm_places,
+    "patching_grid": lambda: figures.patching_grid(
+        ["a", " <b>", "c"], X, "A share is seen", "A caption. " * 8, alt="A grid. " * 12
+    ),
     "pipeline": figures.pipeline,
     "ring": figures.ring,
     "teacher_forcing": lambda: figures.teacher_forcing("knight", ("N", "AY", "T"), "<", ">"),

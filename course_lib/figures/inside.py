@@ -1,0 +1,121 @@
+"""What is inside a model, as a grid: a column for each token, layers from the bottom up.
+
+Shown in 'Interpretability'; the numbers come from :mod:`course_lib.interpret`.
+"""
+
+import html
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from course_lib.checks import expect
+from course_lib.figures.drawing import WIDE, WIDTH, Drawing, color, show_drawing, tint
+from course_lib.figures.merges import show_token
+
+LEFT, TOP = 36, 50  # the layers' numbers, and the tokens above the grid
+WORDS, FLAT = 28, 12  # the height of a row with words, and without
+LONGEST = 9  # signs of a word that fit into a cell
+
+
+def _shown(token: str) -> str:
+    """Write a token so that it is seen and fits: a blank or a line break by a sign of its own."""
+    word = show_token(token.strip().encode() or token.encode())
+    return html.escape(word if len(word) <= LONGEST else word[: LONGEST - 1] + "…")
+
+
+def _cell(d: Drawing, x: float, y: float, width: float, height: float, share: int) -> None:
+    """Draw a cell, as strong as its share in percent."""
+    d.parts.append(
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+        f'style="fill:{tint("accent", share)};stroke:{color("line")};stroke-width:1"/>'
+    )
+
+
+def _columns(d: Drawing, tokens: Sequence[str]) -> float:
+    """Write the tokens above the grid; return the width of a column."""
+    width = (WIDTH - LEFT - 4) / len(tokens)
+    d.text(4, 16, "layer ↓, token →", 13, "muted", "start")
+    for i, token in enumerate(tokens):
+        d.text(LEFT + width * (i + 0.5), TOP - 8, _shown(token), 13, weight=600)
+    return width
+
+
+def lens_drawing(
+    tokens: Sequence[str], layers: Sequence[int], words: Sequence[Sequence[str]], shares: Tensor
+) -> str:
+    """Return what :func:`lens_grid` shows."""
+    shape = (len(layers), len(tokens))
+    expect(tuple(shares.shape) == shape, "shares", f"shape {shape}", tuple(shares.shape))
+    d = Drawing()
+    width = _columns(d, tokens)
+    # The last layer on top: the stream runs upward.
+    order = sorted(range(len(layers)), key=lambda i: -layers[i])
+    for row, i in enumerate(order):
+        y = TOP + WORDS * row
+        d.text(LEFT - 6, y + 18, f"{layers[i]}", 13, "muted", "end")
+        for column, word in enumerate(words[i]):
+            x = LEFT + width * column
+            _cell(d, x, y, width, WORDS, round(60 * float(shares[i, column])))
+            d.text(x + width / 2, y + 18, _shown(word), 13)
+    return d.svg(TOP + WORDS * len(layers) + 4, limit=WIDE)
+
+
+def lens_grid(
+    tokens: Sequence[str],
+    layers: Sequence[int],
+    words: Sequence[Sequence[str]],
+    shares: Tensor,
+    title: str,
+    caption: str,
+    *,
+    alt: str,
+) -> None:
+    """Show which word the model would say behind each token if it ended after each layer.
+
+    Args:
+        tokens: what was read, the columns.
+        layers: how many blocks were passed, the rows.
+        words: for each row and column the likeliest word.
+        shares: (rows, columns), its probability, which is its cell's color.
+        title: what it finds, as a sentence; HTML.
+        caption: what is drawn and what to see; HTML.
+        alt: the same for those who don't see it.
+
+    Raises:
+        ValueError: if there isn't a share for each row and column.
+    """
+    show_drawing(lens_drawing(tokens, layers, words, shares), title, caption, alt=alt)
+
+
+def patching_drawing(tokens: Sequence[str], shares: Tensor) -> str:
+    """Return what :func:`patching_grid` shows."""
+    expect(shares.shape[1] == len(tokens), "tokens", f"{shares.shape[1]} of them", len(tokens))
+    d = Drawing()
+    width = _columns(d, tokens)
+    for line, row in enumerate(shares.flip(0).tolist()):
+        layer, y = len(shares) - 1 - line, TOP + FLAT * line
+        if layer % 5 == 0:
+            d.text(LEFT - 6, y + 11, f"{layer}", 13, "muted", "end")
+        for column, share in enumerate(row):
+            strength = round(100 * min(max(share, 0), 1))
+            _cell(d, LEFT + width * column, y, width, FLAT, strength)
+    return d.svg(TOP + FLAT * len(shares) + 4, limit=WIDE)
+
+
+def patching_grid(
+    tokens: Sequence[str], shares: Tensor, title: str, caption: str, *, alt: str
+) -> None:
+    """Show how much of a score one vector brings back, at each layer and token.
+
+    Args:
+        tokens: what was read, the columns.
+        shares: (layers, tokens) of :func:`course_lib.interpret.patch_stream`; 0 is paper, 1 the
+            full color.
+        title: what it finds, as a sentence; HTML.
+        caption: what is drawn and what to see; HTML.
+        alt: the same for those who don't see it.
+
+    Raises:
+        ValueError: if there isn't a column for each token.
+    """
+    show_drawing(patching_drawing(tokens, shares), title, caption, alt=alt)
