@@ -24,7 +24,7 @@ ORDER = [
     *("checks", "files", "text", "data", "costs", "evaluation"),
     *("attention", "model", "generation", "training", "pretrained", "efficiency"),
     *("interpret", "privacy", "posttraining", "studies", "chat"),
-    *("figures", "assignments"),
+    *("figures", "export", "assignments"),
 ]
 TREES = trees()
 

@@ -51,6 +51,7 @@ from course_lib.figures.style import (
 from course_lib.figures.svg import show
 from course_lib.figures.tensors import broadcasting, matrix_product
 from course_lib.figures.threshold import threshold_explorer
+from course_lib.figures.writer import writer_explorer
 
 __all__ = [
     "COLORS",
@@ -106,5 +107,6 @@ __all__ = [
     "weight_layouts",
     "windows",
     "word_window",
+    "writer_explorer",
     "writing_loop",
 ]

@@ -47,6 +47,7 @@ NAMES = (
     "speedrun",
     "scaling",
     "plays",
+    "writer",
     "ladder",
     "dialogue",
     "reviews",

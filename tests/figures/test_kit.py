@@ -14,7 +14,7 @@ from course_lib.figures import page
 
 FOLDER = ROOT / "course_lib" / "figures"
 NAMES = ["alignment", "attention", "bleu", "cost", "decoding", "frames", "merges", "roofline"]
-NAMES += ["samples", "threshold"]
+NAMES += ["samples", "threshold", "writer"]
 
 
 def own_lines(kind: str) -> Counter[str]:
@@ -39,7 +39,7 @@ def test_what_two_figures_need_stands_in_the_kit(kind):
 
 
 def test_every_script_is_one_of_a_figure_with_its_sentences():
-    scripts = {file.stem for file in FOLDER.glob("*.js")} - {"base"}
+    scripts = {file.stem for file in FOLDER.glob("*.js")} - {"base", "transformer"}
     table = json.loads((FOLDER / "words" / "en.json").read_text(encoding="utf-8"))
     assert scripts == set(NAMES) == set(table) - {"kit"}
 

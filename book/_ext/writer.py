@@ -1,0 +1,44 @@
+"""Sphinx extension: the Transformer that writes in the page, where a page asks for it.
+
+A page says where it stands by a paragraph of its own: ``<!-- writer -->``. The model's script is
+made from its committed weights when the book is built.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from course_lib import export
+from course_lib.figures import writer_explorer
+from course_lib.studies import kit, writer
+
+MARK = "<!-- writer -->"
+PROMPT = "My lord, the king"
+SCRIPT = "_static/writer.js"
+
+
+def _draw(app: Sphinx, page: str, source: list[str]) -> None:
+    if MARK in source[0]:
+        # The page is read again when these have changed.
+        for file in (*map(Path, files("course_lib.figures").iterdir()), kit.MADE):
+            app.env.note_dependency(str(file))
+        up = "../" * page.count("/")
+        figure = writer_explorer(
+            *writer.load_trained(), PROMPT, src=up + SCRIPT, home=f"{up}notebooks/"
+        )
+        # An empty line would end the figure for Markdown.
+        lines = "\n".join(filter(str.strip, figure.data.split("\n")))
+        source[0] = source[0].replace(MARK, lines)
+
+
+def _write_script(app: Sphinx, error: Exception | None) -> None:
+    if error is None and app.builder.name == "html":
+        export.main([str(Path(app.outdir) / SCRIPT)])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("source-read", _draw)
+    app.connect("build-finished", _write_script)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

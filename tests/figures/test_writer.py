@@ -1,0 +1,175 @@
+"""The Transformer in the page: it writes what the package's model writes, and says what it sees."""
+
+import pytest
+import torch
+
+from course_lib import export
+from course_lib.figures import writer_explorer
+from course_lib.model import GPT, GPTConfig
+from course_lib.text import BPETokenizer
+
+TOKENIZER = BPETokenizer.train("the winter of our discontent, made glorious summer " * 3, 256 + 30)
+PROMPT = "the winter"
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    config = GPTConfig.llama(TOKENIZER.vocab_size, context=16, n_layers=2, d_model=32)
+    model = GPT(config).eval()
+    for weight in model.parameters():
+        weight.data = (weight + 0.3 * torch.randn_like(weight)).half().float()
+    return model
+
+
+@pytest.fixture
+def view(browser, model, tmp_path):
+    """Return a way to open the figure, with its script or without."""
+    html = writer_explorer(model, TOKENIZER, PROMPT, src="writer.js", home="../").data
+    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
+    script = export.runtime() + export.model_script(model, TOKENIZER, "writer")
+    contexts = []
+
+    def opened(*, javascript=True, held=script):
+        (tmp_path / "writer.js").write_text(held, encoding="utf-8")
+        contexts.append(browser.new_context(java_script_enabled=javascript))
+        page = contexts[-1].new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        if javascript and held:
+            page.get_by_role("button", name="Write the next token").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def table(page):
+    return page.locator(".next tbody tr").all_inner_texts()
+
+
+def written(page):
+    return page.locator(".text").text_content()
+
+
+def likeliest(model, text):
+    ids = torch.tensor([TOKENIZER.encode(text)])[:, -model.config.context :]
+    with torch.inference_mode():
+        return TOKENIZER.decode([model(ids)[0, -1].argmax().item()])
+
+
+def test_without_a_script_the_model_s_own_probabilities_are_there(view):
+    without, with_script = view(javascript=False), view()
+    assert table(without) == table(with_script)
+    assert len(table(without)) == 9
+    assert without.locator(".lm-says").inner_text() == with_script.locator(".lm-says").inner_text()
+    assert without.get_by_role("button").count() == 0
+
+
+def test_at_temperature_0_it_writes_what_the_model_finds_likeliest(view, model):
+    page = view()
+    page.locator("summary").click()
+    page.get_by_role("slider", name="Temperature").press("Home")
+    text = PROMPT
+    for _ in range(4):
+        page.get_by_role("button", name="Write the next token").click()
+        text += likeliest(model, text)
+        assert written(page) == text
+
+
+def test_a_press_chooses_a_token(view):
+    page = view()
+    third = page.locator(".next tbody button").nth(2)
+    token = third.inner_text()
+    third.click()
+    assert written(page) == PROMPT + token.replace("␣", " ").replace("⏎", "\n")
+
+
+def test_each_layer_s_word_is_read_from_its_stream(view, model):
+    page = view()
+    with torch.inference_mode():
+        x = model.token_embedding(torch.tensor([TOKENIZER.encode(PROMPT)]))
+        first = model.logits(model.norm(x))[0, -1].softmax(-1)
+    rows = page.locator(".lens tbody tr").all_inner_texts()
+    assert len(rows) == 3
+    share, token = first.max(-1)
+    assert rows[0].split("\t")[1] == TOKENIZER.decode([token.item()]).replace(" ", "␣")
+    assert rows[0].split("\t")[2] == f"{100 * share.item():.1f} %"
+    assert rows[-1].split("\t")[1:] == table(page)[0].split("\t")[:2]
+
+
+def test_a_head_that_is_off_changes_what_comes_next_and_can_be_put_on_again(view):
+    page = view()
+    before = table(page)
+    page.locator("summary").click()
+    off = page.get_by_role("button", name="Switch this head off")
+    assert off.is_disabled(), "all heads at once can't be switched off"
+    page.get_by_role("group", name="Head").get_by_label("2").check()
+    off.click()
+    assert table(page) != before
+    assert "off: 2.2" in page.locator(".lm-says").inner_text()
+    page.get_by_role("button", name="Switch it on again").click()
+    assert table(page) == before
+
+
+def test_arcs_are_as_wide_as_the_head_s_weights(view, model):
+    page = view()
+    page.locator("summary").click()
+    page.get_by_role("group", name="layer").get_by_label("1").check()
+    page.get_by_role("group", name="Head").get_by_label("3").check()
+    with torch.inference_mode():
+        x = model.blocks[0].attention_norm(
+            model.token_embedding(torch.tensor([TOKENIZER.encode(PROMPT)]))
+        )
+        weights = model.blocks[0].attention(x, causal=True, return_weights=True)[1][0, 2, -1]
+    found = page.evaluate(
+        "() => [...document.querySelectorAll('.lm-tokens li')]"
+        ".map(li => Number(li.style.getPropertyValue('--weight')))"
+    )
+    torch.testing.assert_close(torch.tensor(found), weights, atol=6e-4, rtol=0)
+
+
+def test_beyond_its_context_it_forgets_the_beginning_and_says_so(view, model):
+    page = view()
+    for _ in range(20):
+        page.get_by_role("button", name="Write the next token").click()
+    assert written(page).startswith(PROMPT)
+    assert "16 tokens at most" in page.locator(".lm-says").inner_text()
+    page.get_by_role("button", name="Start again").click()
+    assert written(page) == PROMPT
+    assert "at most" not in page.locator(".lm-says").inner_text()
+
+
+def test_it_runs_until_it_is_paused(view):
+    page = view()
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_function(
+        f"() => document.querySelector('.text').textContent.length > {len(PROMPT) + 3}"
+    )
+    page.get_by_role("button", name="Pause").click()
+    assert page.get_by_role("button", name="Run").count() == 1
+
+
+def test_any_text_can_begin(view):
+    page = view()
+    for text in ("", "😀 漢字", "</script><b>", "word " * 30):
+        page.get_by_label("Begin a verse").fill(text)
+        assert written(page).strip() == text.strip()
+        assert len(table(page)) == 9
+
+
+def test_a_script_that_can_t_be_had_is_told(browser, model, tmp_path):
+    html = writer_explorer(model, TOKENIZER, PROMPT, src="missing.js", home="../").data
+    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    says = page.locator(".lm-says").filter(has_text="missing.js")
+    says.wait_for()
+    assert "could not be loaded" in says.inner_text()
+    page.close()
+
+
+@pytest.mark.parametrize("prompt", ["", "a" * 40])
+def test_a_prompt_that_cannot_be_read_is_refused(model, prompt):
+    with pytest.raises(ValueError, match="prompt: expected 1 to 16 tokens"):
+        writer_explorer(model, TOKENIZER, prompt, src="x.js", home="")
