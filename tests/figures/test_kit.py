@@ -13,8 +13,8 @@ from course_lib import figures
 from course_lib.figures import page
 
 FOLDER = ROOT / "course_lib" / "figures"
-NAMES = ["alignment", "attention", "bleu", "cost", "decoding", "frames", "merges", "roofline"]
-NAMES += ["samples", "threshold", "writer"]
+NOT_A_FIGURE = {"base", "transformer"}  # the kit, and what runs a model
+NAMES = sorted({file.stem for file in FOLDER.glob("*.js")} - NOT_A_FIGURE)
 
 
 def own_lines(kind: str) -> Counter[str]:
@@ -32,16 +32,21 @@ def own_lines(kind: str) -> Counter[str]:
 def test_what_two_figures_need_stands_in_the_kit(kind):
     # One line of state, one of a call: no way to say them shorter.
     short = {"const draw = () => {", "start(draw);", "const now = {...data.first};", "rows("}
-    short |= {"draw();", 'find("tbody"),', "tell({", "@media (max-width: 480px) {"}
+    short |= {
+        "const values = [",
+        "draw();",
+        'find("tbody"),',
+        "tell({",
+        "@media (max-width: 480px) {",
+    }
     short |= {"@media (forced-colors: active) {"}
     twice = {line for line, n in own_lines(kind).items() if n > 1} - short
     assert {line for line in twice if not line.startswith("choice(words.gpu, ")} == set()
 
 
 def test_every_script_is_one_of_a_figure_with_its_sentences():
-    scripts = {file.stem for file in FOLDER.glob("*.js")} - {"base", "transformer"}
     table = json.loads((FOLDER / "words" / "en.json").read_text(encoding="utf-8"))
-    assert scripts == set(NAMES) == set(table) - {"kit"}
+    assert set(NAMES) == set(table) - {"kit"}
 
 
 def test_scripts_hold_no_sentence():
