@@ -24,6 +24,8 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     text_generation             data, evaluation, generation, pretrained, studies.ladder,
                                 studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained
+    compute                     data, costs, evaluation, model, pretrained, efficiency,
+                                studies.ladder
     questions                   data, costs, pretrained
 
 Imports go down one list, which ``tests/test_imports.py`` holds; nothing is imported here.

@@ -22,7 +22,7 @@ from course_lib.efficiency.speculative import (
     expected_tokens,
     write_with_draft,
 )
-from course_lib.efficiency.weights import changed_weights
+from course_lib.efficiency.weights import changed_weights, other_weights
 
 __all__ = [
     "Draft",
@@ -32,6 +32,7 @@ __all__ = [
     "distillation_loss",
     "expected_speed_up",
     "expected_tokens",
+    "other_weights",
     "pack",
     "prune",
     "prune_two_of_four",

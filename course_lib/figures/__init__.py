@@ -6,6 +6,7 @@ are pieces of a page that the reader's browser moves, where there is no kernel a
 
 from course_lib.figures.alignment import alignment_explorer
 from course_lib.figures.attention import attention_explorer
+from course_lib.figures.bits import bits_explorer
 from course_lib.figures.bleu import bleu_calculator
 from course_lib.figures.cost import cost_calculator
 from course_lib.figures.decoding import decoding_explorer
@@ -51,6 +52,7 @@ from course_lib.figures.style import (
 from course_lib.figures.svg import show
 from course_lib.figures.tensors import broadcasting, matrix_product
 from course_lib.figures.threshold import threshold_explorer
+from course_lib.figures.thrift import draft_and_check, mixture_of_experts
 from course_lib.figures.writer import writer_explorer
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "attention_explorer",
     "attention_flow",
     "attention_map",
+    "bits_explorer",
     "bleu_calculator",
     "broadcasting",
     "conversation",
@@ -70,6 +73,7 @@ __all__ = [
     "data_calculator",
     "decoder_only",
     "decoding_explorer",
+    "draft_and_check",
     "encoder_decoder",
     "frames",
     "gpt_parts",
@@ -87,6 +91,7 @@ __all__ = [
     "memory_calculator",
     "merge_tree",
     "merges_explorer",
+    "mixture_of_experts",
     "model_widths",
     "multi_head_flow",
     "muon",

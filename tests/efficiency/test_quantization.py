@@ -91,7 +91,7 @@ def test_weights_are_another_for_a_while_only():
         assert torch.equal(model[0].weight, before["0.weight"])
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     with pytest.raises(ValueError, match="model: expected one with linear layers, got ReLU"):
-        changed_weights(nn.ReLU(), rounded).__enter__()
+        changed_weights(nn.ReLU(), rounded)
 
 
 class TestInputs:

@@ -21,6 +21,7 @@ DRAWN = {
     ),
     "copies_and_shards": figures.copies_and_shards,
     "decoder_only": figures.decoder_only,
+    "draft_and_check": figures.draft_and_check,
     "encoder_decoder": figures.encoder_decoder,
     "gpt_parts": lambda: figures.gpt_parts(96, 12_288, 50_257, 2_048, "GPT-3"),
     "gpus_that_hold": lambda: figures.gpus_that_hold(
@@ -42,6 +43,7 @@ DRAWN = {
     "measurement": figures.measurement,
     "merge_tree": lambda: figures.merge_tree(MERGES, " newest lower"),
     "model_widths": lambda: figures.model_widths({8: 1592, 16: 6256, 128: 394_112}),
+    "mixture_of_experts": figures.mixture_of_experts,
     "multi_head_flow": figures.multi_head_flow,
     "muon": figures.muon,
     "noisy_channel": lambda: figures.noisy_channel("from", "form"),
