@@ -23,11 +23,14 @@ from course_lib.privacy.dpsgd import (
     train_privately,
 )
 from course_lib.privacy.made_up import Message, made_up_messages, missed
+from course_lib.privacy.recitation import TWINS, Twins, recited
 
 __all__ = [
     "ROC",
+    "TWINS",
     "Canary",
     "Message",
+    "Twins",
     "as_rows",
     "clipped_sum",
     "epsilon",
@@ -42,6 +45,7 @@ __all__ = [
     "per_example_gradients",
     "poisson_sample",
     "private_gradient",
+    "recited",
     "record_losses",
     "renyi_divergences",
     "roc",

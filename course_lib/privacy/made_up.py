@@ -18,14 +18,14 @@ STREETS = ("Mill Lane", "High Street", "Oak Road", "River Way", "Station Street"
 DAYS = ("3 May", "17 August", "28 February", "11 October")
 DOMAINS = ("example.com", "example.org", "mail.example.net")
 KINDS: dict[str, str] = {
-    "email": "write to {item}",
-    "email in words": "write to {item}",
-    "phone, international": "call {item}",
-    "phone, in one group": "call {item}",
-    "name": "ask for {item}",
-    "street and house": "send it to {item}",
-    "day of birth": "she was born on {item}",
-    "card number": "the card is {item}",
+    "email": "Please write to {item}, thank you.",
+    "email in words": "Please write to {item}, thank you.",
+    "phone, international": "Please call {item}, thank you.",
+    "phone, in one group": "Please call {item}, thank you.",
+    "name": "Please ask for {item}, thank you.",
+    "street and house": "Please send it to {item}, thank you.",
+    "day of birth": "She was born on {item}, as you asked.",
+    "card number": "The card is {item}, as you asked.",
 }
 
 
@@ -45,10 +45,12 @@ def made_up_messages(n_each: int = 50, seed: int = 0) -> list[Message]:
     chance = np.random.default_rng(seed)
 
     def one(kind: str) -> Message:
-        pick = lambda choices: str(chance.choice(choices))  # noqa: E731
-        first, last, number = pick(FIRST), pick(LAST), f"{chance.integers(100, 1000)}"
+        first, last, street, day, domain = (
+            str(chance.choice(choices)) for choices in (FIRST, LAST, STREETS, DAYS, DOMAINS)
+        )
+        number = f"{chance.integers(100, 1000)}"
         at, dot = (" at ", " dot ") if kind == "email in words" else ("@", ".")
-        address = f"{first}.{last}{number}@{pick(DOMAINS)}".lower()
+        address = f"{first}.{last}{number}@{domain}".lower()
         card = " ".join(f"{group:04}" for group in chance.integers(0, 10_000, 4))
         items = {
             "email": address,
@@ -56,12 +58,12 @@ def made_up_messages(n_each: int = 50, seed: int = 0) -> list[Message]:
             "phone, international": f"+44 20 7946 0{number}",
             "phone, in one group": f"02079460{number}",
             "name": f"{first} {last}",
-            "street and house": f"{chance.integers(1, 100)} {pick(STREETS)}",
-            "day of birth": f"{pick(DAYS)} {chance.integers(1940, 2010)}",
+            "street and house": f"{chance.integers(1, 100)} {street}",
+            "day of birth": f"{day} {chance.integers(1940, 2010)}",
             "card number": card,
         }
         item = items[kind]
-        return Message(f"Please {KINDS[kind].format(item=item)}, thank you.", kind, item)
+        return Message(KINDS[kind].format(item=item), kind, item)
 
     return [one(kind) for kind in KINDS for _ in range(n_each)]
 

@@ -54,6 +54,7 @@ NAMES = (
     "translation",
     "translation_llm",
     "questions",
+    "memorization",
 )
 TOLERANCE = 2e-3  # of a probe's figures, relative: processors round differently
 FAILURES = (DataError, CheckpointError, TrainingError, OSError, ValueError)
