@@ -26,6 +26,8 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     tools                       data, evaluation, attention, generation, training, pretrained
     compute                     data, costs, evaluation, model, pretrained, efficiency,
                                 studies.ladder
+    privacy                     text, data, evaluation, model, generation, pretrained, privacy,
+                                studies.memorization
     questions                   data, costs, pretrained
 
 Imports go down one list, which ``tests/test_imports.py`` holds; nothing is imported here.

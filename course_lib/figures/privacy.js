@@ -44,8 +44,8 @@ const draw = () => {
   find(".now").setAttribute("d", `M${at} ${top}V${data.y.start}`);
   find("circle").setAttribute("cy", top);
   tell({epsilon: digits(spent), caught: digits(100 * caught)});
-  const values = [`${digits(100 * rate)}\u00a0%`, digits(steps * rate), digits(spent), plain(data.records)];
-  rows(find("tbody"), words.rows.map((name, i) => [name, values[i]]));
+  const facts = [`${digits(100 * rate)}\u00a0%`, digits(steps * rate), digits(spent), plain(data.records)];
+  rows(find("tbody"), facts.map((fact, i) => [words.rows[i], fact]));
 };
 
 for (const [name, values] of Object.entries(data.choices)) {
