@@ -115,8 +115,8 @@ def bits_explorer(
         f'<path class="moved" d="{_moved(x, weights.tolist(), rounded)}"/>'
         f'<text x="{_LEFT}" y="174">{page.text(words["after"])}</text></svg>'
         f'<svg class="lm-axes" viewBox="0 -16 300 250" role="img" aria-label="{words["curve"]}">'
-        f'{frame}{curves}{dot}<text class="row" x="150" y="60">{words["short"][0]}</text>'
-        f'<text class="group" x="186" y="182">{words["short"][1]}</text></svg></div>',
+        f'{frame}{curves}{dot}<text class="row" x="50" y="36">{words["short"][0]}</text>'
+        f'<text class="group" x="50" y="56">{words["short"][1]}</text></svg></div>',
         page.says(said),
     )
 
