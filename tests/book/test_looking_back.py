@@ -46,7 +46,7 @@ def test_what_came_true_is_what_the_chapter_shows(numbers, chapters):
 
 def test_every_section_of_the_article_has_its_number():
     sections = re.findall(r"^\| (\d(?:\.\d)?) \|", SUMMARY, re.M)
-    assert set(sections) == {"1.1", "1.2", "2.1", "2.2", "2.3", "3.1", "3.2", "3.3", *"4568"}
+    assert set(sections) == {"1.1", "1.2", "2.1", "2.2", "2.3", "3.1", "3.2", "3.3", *"45678"}
     assert len(ROWS) == len(sections) - 1, "all but section 8, which leads to Questions"
 
 
