@@ -150,6 +150,14 @@ def test_it_runs_until_it_is_paused(view):
     assert page.get_by_role("button", name="Run").count() == 1
 
 
+def test_on_paper_the_tokens_are_named_and_nothing_asks_to_be_pressed(view):
+    page = view()
+    page.emulate_media(media="print")
+    assert page.locator(".next tbody button").first.is_visible()
+    assert not page.get_by_role("button", name="Run").is_visible()
+    assert not page.locator("summary").is_visible()
+
+
 def test_any_text_can_begin(view):
     page = view()
     for text in ("", "😀 漢字", "</script><b>", "word " * 30):
