@@ -119,14 +119,17 @@ def rounded_inputs(
 
     def round_off(layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor]:
         x = inputs[0]
+        # The largest entries of the width stand apart, unrounded.
         sizes = x.abs().flatten(0, -2).amax(0)  # (in,)
         apart = torch.zeros_like(sizes, dtype=torch.bool)
         apart[sizes.topk(min(keep, len(sizes))).indices] = True
         small = x.masked_fill(apart, 0)
+        # One step for what is left, as its largest entry asks.
         top = small.abs().amax(-1, keepdim=True) if each == "token" else small.abs().max()
         step = (top / (2 ** (bits - 1) - 1)).clamp(min=1e-30)
         return (torch.where(apart, x, (small / step).round() * step),)
 
+    # Round before each linear layer, until the end of the block.
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     hooks = [layer.register_forward_pre_hook(round_off) for layer in layers]
     try:

@@ -144,10 +144,12 @@ def attention_flow(
         ValueError: if a tensor doesn't have a row for each token.
     """
     n = len(tokens)
+    # All have a row for each token.
     for name, part in {"x": x, "queries": queries, "keys": keys, "values": values}.items():
         expect(part.dim() == 2 and len(part) == n, name, f"shape ({n}, …)", tuple(part.shape))
     if weights is not None:
         expect(tuple(weights.shape) == (n, n), "weights", f"shape ({n}, {n})", tuple(weights.shape))
+    # The drawing, and what is said of its lower half in both forms.
     drawing = _attention(tokens, x, (queries, keys, values), weights, asking)
     three = (
         "A diagram, read from bottom to top: the sentence's embeddings, a row of cells for each "

@@ -163,6 +163,7 @@ def _held(shards: int) -> str:
     for gpu in range(4):
         left = 8 + 100 * gpu
         d.text(left + 40, 18, f"GPU {gpu}", 14, weight=600)
+        # What lies in the memory, from top to bottom: filled is what this GPU holds.
         top = 28.0
         for name, size, hue in (
             ("weights", 1, "accent"),
@@ -174,6 +175,7 @@ def _held(shards: int) -> str:
             part = height / shards
             begin = top + (gpu * part if shards > 1 else 0)
             d.cell(left, begin, 80, part, hue, 40)
+            # Its name, once where all hold the same kind of share.
             if shards == 1 or gpu == 0:
                 y = top + height / 2 + 5 if shards == 1 else begin + part + 16
                 d.text(left + 40, y, name, 13.5)

@@ -30,6 +30,7 @@ LEFT = 8  # of the file's line
 def measurement() -> None:
     """Show the way from data to a claim, and what goes wrong in each place."""
     d = Drawing()
+    # A box for each place, and beside it how it can lie.
     for row, (name, lie) in enumerate(PLACES):
         y = 26 + ROW * row
         d.box(58, y, 100, 36, name, "accent")

@@ -78,6 +78,7 @@ def memory_calculator(
     Raises:
         ValueError: if a setting is none that can be picked.
     """
+    # Only what the sliders can show.
     given = {"model": model, "use": use, "bits": bits, "context": context}
     choices: dict[str, list[Any]] = {"model": list(SHAPES), "use": list(USES)}
     choices |= {"bits": _BITS, "context": _CONTEXTS}
@@ -89,6 +90,7 @@ def memory_calculator(
     def size(n: float) -> str:
         return in_units(n, words["sizes"], digits) if n else words["none"]
 
+    # The first state: each part, their sum, the cards that hold it, and the speed.
     total = sum(parts)
     speed = H100.bandwidth / total if use == "answer" else 0
     values = [

@@ -92,6 +92,7 @@ def _grow(merges: Sequence[tuple[bytes, bytes]], word: str) -> list[_Node]:
 
 def _tree(trees: Sequence[_Node]) -> str:
     d = Drawing()
+    # Bytes share the width; the floor lies below the highest tree.
     step = WIDTH / sum(len(tree.token) for tree in trees)
     floor = 32 + LEVEL * max(tree.height for tree in trees)
 
@@ -110,6 +111,7 @@ def _tree(trees: Sequence[_Node]) -> str:
             d.text(x, y - 19, f"{node.merge:,}", 13, "muted")
         return x, y
 
+    # The trees stand side by side.
     left = 0.0
     for tree in trees:
         draw(tree, left, root=True)
@@ -131,9 +133,11 @@ def merge_tree(merges: Sequence[tuple[bytes, bytes]], word: str) -> None:
     Raises:
         ValueError: if the word is empty, or too long to be read on a phone.
     """
+    # Few enough bytes to be read on a phone.
     size = len(word.encode())
     expect(0 < size <= LONGEST, "word", f"1 to {LONGEST} bytes", f"{size}")
     trees = _grow(merges, word)
+    # Each merge in words, in the order in which they are made.
     joins = sorted((node for tree in trees for node in _told(tree)), key=lambda node: node.merge)
     steps = "; ".join(
         f"{node.merge}: {' and '.join(show_token(part.token) for part in node.parts)}"

@@ -32,10 +32,12 @@ def data_calculator(*, parameters: float = 8e9, per_parameter: float = 20.0) -> 
     Raises:
         ValueError: if a number is none that its slider has.
     """
+    # Only what the sliders can show.
     expect(parameters in _SIZES, "parameters", f"one of {_SIZES}", parameters)
     inside = 1 <= per_parameter <= 19_000
     expect(inside, "per_parameter", "a number from 1 to 19,000", per_parameter)
     words = page.words("reading")
+    # The first state: tokens as bytes, books, years of reading, and a share of the web.
     tokens = parameters * per_parameter
     years = tokens / TOKENS_PER_WORD / WORDS_PER_MINUTE / (60 * 24 * 365.25)
     values = [

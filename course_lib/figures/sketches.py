@@ -87,8 +87,10 @@ def writing_loop() -> None:
 def _steps_of(tokens: Sequence[str], cached: bool) -> str:
     """Draw which keys and values each step computes: strong ones now, pale ones are kept."""
     d = Drawing()
+    # A column for each token.
     for place, token in enumerate(tokens):
         d.text(112 + 48 * place, 22, token, 15, mono=True, weight=600)
+    # A row for each step: a key and a value for each token so far, now or kept.
     computed = 0
     for step in range(len(tokens)):
         top = 36 + 38 * step
@@ -294,6 +296,7 @@ def two_tasks() -> None:
 def weight_layouts() -> None:
     """Show how one matrix of four heads lies in PyTorch and in Keras."""
     d = Drawing()
+    # Four heads: as rows, as columns, and cut apart.
     heads = ("query", "key", "value", "mlp")
     for i, hue in enumerate(heads):
         d.cell(30, 44 + 27 * i, 108, 27, hue, 30)  # rows are what comes out
@@ -301,6 +304,7 @@ def weight_layouts() -> None:
         d.cell(322 + 10 * i, 74 - 10 * i, 27, 78, hue, 30)
     d.line([(144, 98), (176, 98)])
     d.line([(294, 98), (318, 98)])
+    # Names above, shapes below.
     for x, name, shape in ((84, "PyTorch", "(32, 32)"), (236, "", "(32, 32)"), (352, "Keras", "")):
         d.text(x, 32, name, 14, weight=600)
         d.text(x, 172, shape, 13.5, "muted", mono=True)

@@ -39,9 +39,11 @@ def draft_and_check() -> None:
     """Show one step with four guesses, of which two are kept."""
     d, left, width = Drawing(), 86, 58
     guesses = ("t", "h", "a", "n")
+    # Three rows: what is guessed, how it is judged, what is written.
     rows = {"pupil": 46, "teacher": 112, "kept": 178}
     for name, y in rows.items():
         d.text(8, y + 5, name, 14, anchor="start", weight=650)
+    # A column for each guess; two are right, and behind the wrong one none is judged.
     for i, letter in enumerate(guesses):
         x, right, judged = left + 24 + width * i, i < 2, i <= 2
         d.cell(x - 20, rows["pupil"] - 18, 40, 36, "key", 20)

@@ -45,6 +45,7 @@ def made_up_messages(n_each: int = 50, seed: int = 0) -> list[Message]:
     chance = np.random.default_rng(seed)
 
     def one(kind: str) -> Message:
+        # Draw a person.
         first, last, street, day, domain = (
             str(chance.choice(choices)) for choices in (FIRST, LAST, STREETS, DAYS, DOMAINS)
         )
@@ -52,6 +53,7 @@ def made_up_messages(n_each: int = 50, seed: int = 0) -> list[Message]:
         at, dot = (" at ", " dot ") if kind == "email in words" else ("@", ".")
         address = f"{first}.{last}{number}@{domain}".lower()
         card = " ".join(f"{group:04}" for group in chance.integers(0, 10_000, 4))
+        # The item of each kind, of which the message holds one.
         items = {
             "email": address,
             "email in words": address.replace(".", dot).replace("@", at),

@@ -108,6 +108,7 @@ def homophones() -> list[Question]:
 def facts() -> list[Question]:
     """Ask a fact; the wrong answers are those to three other questions of the same kind."""
     asked = [d.turns for d in load_dialogues() if d.topic == "trivia"]
+    # Questions of one kind lend each other wrong answers.
     kinds: dict[str, list[int]] = defaultdict(list)
     answers = [re.sub(r"\.$", "", answer.strip()) for _, answer in asked]
     for i, (question, _) in enumerate(asked):
@@ -119,6 +120,7 @@ def facts() -> list[Question]:
             for j in rows[place + 1 :] + rows[:place]:
                 if len(choices) < 4 and answers[j].lower() not in map(str.lower, choices):
                     choices.append(answers[j])
+            # The right one takes each place in turn.
             right = i % 4
             choices[0], choices[right] = choices[right], choices[0]
             before = f"Question: {' '.join(asked[i][0].split())}\nAnswer:"
