@@ -5,6 +5,8 @@ Every chapter's exercises use :func:`check`.
 
 from collections.abc import Callable
 
+__all__ = ["check"]
+
 
 def check(test: Callable[[Callable], None], answer: Callable) -> None:
     """Run ``test(answer)`` and print the verdict; never raise, so that a notebook runs on.
