@@ -127,7 +127,8 @@ def read_chapter(path: Path) -> list[Exercise]:
     text = ""
     for cell in cells:
         if cell["cell_type"] == "markdown":
-            text = source(cell) if HEADING.search(source(cell)) else f"{text}\n\n{source(cell)}"
+            heading = HEADING.search(more := source(cell))
+            text = more[heading.start() :] if heading else f"{text}\n\n{more}"
             continue
         if "exercise" not in cell["metadata"]:
             continue

@@ -1,0 +1,60 @@
+"""What an instructor does with the book's exercises: ``python -m course_lib.assignments``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+PROGRAM = "python -m course_lib.assignments"
+# Each is a module of this folder with `arguments` and `run`; what it is for, and examples.
+COMMANDS = {
+    "release": (
+        "write learners' notebooks, without solutions and hidden tests",
+        "release background scaling --out class",
+        "release all --out class --repository https://github.com/me/class",
+    ),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    form = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description=__doc__,
+        formatter_class=form,
+        epilog="exit status: 0 if all went well, 1 if something needs your look (it is said), "
+        "2 if the command could not be done",
+    )
+    added = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (purpose, *examples) in COMMANDS.items():
+        module = import_module(f"course_lib.assignments.{name}")
+        lines = "\n".join(f"  {PROGRAM} {example}" for example in examples)
+        sub = added.add_parser(
+            name,
+            help=purpose,
+            description=f"{purpose[0].upper()}{purpose[1:]}.",
+            epilog=f"examples:\n{lines}",
+            formatter_class=form,
+        )
+        module.arguments(sub)
+        sub.add_argument("--json", action="store_true", help="print JSON, for scripts")
+        sub.set_defaults(run=module.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one command; return the exit status."""
+    args = parser().parse_args(arguments)
+    try:
+        status, data, said = args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"{PROGRAM} {args.command}: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(data, ensure_ascii=False, indent=1) if args.json else said)
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
