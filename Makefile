@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book pdf chapter check assignments data quick test style slow notebooks weights serve clean in-its-place
+.PHONY: help book pdf release chapter check assignments data quick test style slow notebooks weights serve clean in-its-place
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -38,6 +38,9 @@ book: $(SITE)  ## build the book and print where it is
 
 pdf: $(SITE)  ## print the book as one PDF, solutions at its end (2 minutes; needs Chromium or Chrome)
 	@$(RUN) tools/pdf.py _build/html/book.pdf
+
+release: $(READY)  ## make a release in _build/release: the book as a zip and a PDF, and the wheel (5 minutes)
+	@$(RUN) tools/release.py _build/release
 
 chapter: $(READY)  ## begin a chapter: make chapter NAME=... TITLE="..." (PART="...", AFTER=...)
 	@$(RUN) tools/chapter.py "$$NAME" "$$TITLE" $(if $(PART),--part "$$PART") $(if $(AFTER),--after "$$AFTER")

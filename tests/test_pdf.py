@@ -62,3 +62,14 @@ def test_without_a_browser_what_is_missing_is_told(monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match="needs Chromium or Chrome"):
         pdf.main()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_home_page_leads_to_a_pdf_that_lies_beside_it(monkeypatch, tmp_path):
+    home = tmp_path / "book" / "home.html"
+    home.parent.mkdir()
+    home.write_text("<h1>A</h1><!-- paper -->", encoding="utf-8")
+    monkeypatch.setattr(pdf, "SITE", tmp_path)
+    pdf.link_from_home(tmp_path / "elsewhere" / "book.pdf")
+    assert "href" not in home.read_text(encoding="utf-8")
+    pdf.link_from_home(tmp_path / "book.pdf")
+    assert 'href="../book.pdf"' in home.read_text(encoding="utf-8")

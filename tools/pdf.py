@@ -168,6 +168,16 @@ def _lead(link: DictionaryObject, writer: PdfWriter, page: int, top: float) -> N
     link[NameObject("/Dest")] = ArrayObject(there)
 
 
+def link_from_home(paper: Path) -> None:
+    """Let the home page lead to the PDF, where it lies among the built pages."""
+    if paper.resolve().parent != SITE:
+        return
+    home = SITE / "book" / "home.html"
+    link = f'<p>The whole book <a href="../{paper.name}">as one PDF</a>.</p>'
+    text = home.read_text(encoding="utf-8")
+    home.write_text(text.replace("<!-- paper -->", link), encoding="utf-8")
+
+
 def main() -> None:
     """Print the book that was built, or say in one line why that can't be."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -189,6 +199,7 @@ def main() -> None:
     whole.add_metadata({"/Title": config["title"], "/Author": config["author"]})
     args.file.parent.mkdir(parents=True, exist_ok=True)
     whole.write(args.file)
+    link_from_home(args.file)
     size = args.file.stat().st_size / 1e6
     print(f"The book on paper: {args.file} ({len(whole.pages)} pages, {size:.0f} MB)")
 

@@ -1,0 +1,126 @@
+"""Make a release in ``_build/release``: the book as a folder in a zip, as a PDF, and the wheel.
+
+Built twice from one commit, the zip and the wheel are the same to the byte; the PDF differs in
+the date that Chromium writes into it.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from build_book import build
+
+import course_lib
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+
+
+def fail(message: str) -> None:
+    """Stop with one clear line."""
+    sys.exit(f"make: {message}")
+
+
+def run(command: Sequence[str | Path]) -> str:
+    """Run a command in the project's folder; return what it prints, or stop with it."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        fail(f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout.strip()
+
+
+def wrong_with(version: str, changes: str, citation: dict[str, object], status: str) -> list[str]:
+    """Return what keeps this state of the project from being released, a line each.
+
+    Args:
+        version: what the package says of itself.
+        changes: the text of CHANGELOG.md.
+        citation: what CITATION.cff says.
+        status: what ``git status --porcelain`` prints.
+    """
+    faults = []
+    if not re.search(rf"^## {re.escape(version)}$", changes, re.MULTILINE):
+        faults.append(f"CHANGELOG.md: expected a heading '## {version}'; write what has changed")
+    if citation.get("version") != version:
+        faults.append(f"CITATION.cff: expected version {version}, got {citation.get('version')}")
+    if status:
+        faults.append(f"expected every change committed, got these that aren't:\n{status}")
+    return faults
+
+
+def pack(folder: Path, name: str, archive: Path, seconds: int) -> None:
+    """Write a folder into a zip, under one name and with one date, so that it repeats.
+
+    Args:
+        folder: what goes in, whole.
+        name: the folder that the zip opens into.
+        archive: the zip.
+        seconds: the date of every file, in seconds since 1970.
+    """
+    date = time.gmtime(seconds)[:6]
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(f"{name}/{path.relative_to(folder).as_posix()}", date)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(entry, path.read_bytes())
+
+
+def main() -> None:
+    """Build all parts of the release from the last commit, or say what it lacks."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where the release goes; emptied first")
+    target = parser.parse_args().folder.resolve()
+    version = course_lib.__version__
+    faults = wrong_with(
+        version,
+        (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8")),
+        run(["git", "status", "--porcelain"]),
+    )
+    if faults:
+        fail("no release was made\n" + "\n".join(faults))
+    seconds = int(run(["git", "log", "-1", "--format=%ct"]))
+    os.environ["SOURCE_DATE_EPOCH"] = str(seconds)  # Sphinx and the wheel date by it
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+
+    # The pages are built anew, so that nothing of an earlier state is among them.
+    print("Building the pages (a minute)", flush=True)
+    for built in (SITE, SITE.with_name(".doctrees")):
+        shutil.rmtree(built, ignore_errors=True)
+    said = build()
+    if said:
+        fail(f"the book was not built\n{said}")
+    name = f"llm-course-{version}"
+    pack(SITE, name, target / f"{name}.zip", seconds)
+    print("Printing them (3 minutes)", flush=True)
+    run([sys.executable, "tools/pdf.py", target / f"{name}.pdf"])
+    print("Building the wheel", flush=True)
+    # From the commit, and not from the folder: setuptools takes along what lies about.
+    source = target / "source"
+    source.mkdir()
+    run(["git", "archive", "--output", source / "source.tar", "HEAD"])
+    shutil.unpack_archive(source / "source.tar", source, filter="data")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    run([*pip, "wheel", "--no-deps", "--wheel-dir", target, source])
+    shutil.rmtree(source)
+
+    files = sorted(target.iterdir())
+    sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in files]
+    (target / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
+    for each in files:
+        print(f"{each}  {each.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
