@@ -1,0 +1,94 @@
+"""A learner's file may be anything: what can be read is read, the rest is said in a sentence."""
+
+import json
+import os
+
+import pytest
+
+from course_lib.assignments.cells import chapter_path, read_chapter
+from course_lib.assignments.release import notebooks
+from course_lib.assignments.submission import parse, read_file, read_submission
+
+NAMES = [exercise.name for exercise in read_chapter(chapter_path("background"))]
+
+
+def book(*cells):
+    return json.dumps({"cells": list(cells)}).encode()
+
+
+def answer(text, name="twice", tag="exercise"):
+    metadata = {"exercise": {"name": name}, "tags": [tag]}
+    return {"cell_type": "code", "metadata": metadata, "source": text}
+
+
+def test_a_released_notebook_answers_each_exercise_by_its_stub():
+    made = notebooks(chapter_path("background"))
+    stubs = {exercise.name: exercise.stub for exercise in read_chapter(chapter_path("background"))}
+    found = read_submission(json.dumps(made["release"]).encode(), NAMES)
+    assert (found.answers, found.problems) == (stubs, [])
+
+
+def test_a_whole_chapter_is_answered_by_its_stubs_not_by_its_solutions():
+    found = read_submission(chapter_path("background").read_bytes(), NAMES)
+    assert all("NotImplementedError" in found.answers[name] for name in NAMES)
+
+
+def test_an_answer_without_metadata_is_found_by_what_it_defines():
+    cell = {"cell_type": "code", "metadata": {}, "source": "def twice(x):\n    return 2 * x"}
+    assert read_submission(book(cell), ["twice"]).answers == {"twice": cell["source"]}
+    # Metadata of nbgrader alone will do, too.
+    cell["metadata"] = {"nbgrader": {"grade_id": "double", "solution": True}}
+    assert read_submission(book(cell), ["double"]).answers == {"double": cell["source"]}
+
+
+def test_of_several_answers_the_last_counts_and_it_is_said():
+    found = read_submission(book(answer("a"), answer("b")), ["twice"])
+    assert found.answers == {"twice": "b"}
+    assert found.problems == ["twice: expected one answer, got 2; the last one counts"]
+
+
+def test_a_test_or_a_solution_is_no_answer():
+    cells = [answer("def twice(x): ...", tag=tag) for tag in ("test", "solution", "hidden-test")]
+    found = read_submission(book(*cells), ["twice"])
+    assert found.problems == ["twice: expected a cell with its answer, got none"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"  ", b"{", b"[]", b"3", b"null", b'{"cells": 1}', b"\xff\xfe", b"[" * 100_000],
+)
+def test_what_is_no_notebook_is_said(content):
+    with pytest.raises(ValueError, match="expected a notebook, got"):
+        parse(content)
+
+
+def test_cells_of_wrong_types_do_no_harm():
+    strange = [
+        3,
+        {},
+        {"source": 3, "metadata": 3},
+        {"source": [3, "a"], "metadata": {"tags": 3, "exercise": 3, "nbgrader": 3}},
+        {"cell_type": "code", "source": "(" * 10_000, "metadata": {"tags": [3]}},
+        answer("x", name=3),
+    ]
+    found = read_submission(book(*strange), ["twice"])
+    assert found.answers == {}
+
+
+def test_links_pipes_and_large_files_are_refused(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"12345")
+    assert read_file(plain) == b"12345"
+    with pytest.raises(ValueError, match="expected at most"):
+        read_file(plain, limit=4)
+    (tmp_path / "link").symlink_to(plain)
+    with pytest.raises(ValueError, match="expected a file, got a link"):
+        read_file(tmp_path / "link")
+    os.link(plain, tmp_path / "hard")
+    with pytest.raises(ValueError, match="got one with 2 names"):
+        read_file(tmp_path / "hard")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="expected a file, got something else"):
+        read_file(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such file"):
+        read_file(tmp_path / "none")
