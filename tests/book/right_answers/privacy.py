@@ -45,18 +45,26 @@ def caught__in_one_expression(scores, members, share):
     return max(rates, default=0.0)
 
 
-def private_mean__row_by_row(gradients, limit, noise, draws, expected):
+def private_mean__person_by_person(gradients, owners, limit, noise, draws, expected):
+    sums = {}
+    for row, owner in zip(gradients, owners, strict=True):
+        sums[owner] = sums.get(owner, 0) + row
     total = noise * limit * draws
-    for row in gradients:
+    for row in sums.values():
         length = row.norm().item()
         total = total + (row * (limit / length) if length > limit else row)
     return total / expected
 
 
-def private_mean__by_a_product(gradients, limit, noise, draws, expected):
-    lengths = gradients.square().sum(dim=1).sqrt()
+def private_mean__by_a_product(gradients, owners, limit, noise, draws, expected):
+    people = sorted(set(owners))
+    whose = torch.zeros(len(people), len(gradients))
+    for i, owner in enumerate(owners):
+        whose[people.index(owner), i] = 1
+    sums = whose @ gradients
+    lengths = sums.square().sum(dim=1).sqrt()
     factors = limit / torch.maximum(lengths, torch.tensor(float(limit)))
-    return (factors @ gradients + noise * limit * draws) / expected
+    return (factors @ sums + noise * limit * draws) / expected
 
 
 def mask_more__spelled_out(text):

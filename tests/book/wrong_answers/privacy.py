@@ -68,31 +68,48 @@ def caught__strictly_less(scores, members, share):
     return float(best)
 
 
-def private_mean__clips_the_sum(gradients, limit, noise, draws, expected):
-    total = gradients.sum(dim=0)
-    total = total * min(1.0, limit / max(total.norm().item(), 1e-12))
+def of_each_person(gradients, owners):
+    people = list(dict.fromkeys(owners))
+    sums = gradients.new_zeros(len(people), gradients.shape[1])
+    for row, owner in zip(gradients, owners, strict=True):
+        sums[people.index(owner)] += row
+    return sums
+
+
+def clipped(rows, limit):
+    lengths = rows.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return rows * (limit / lengths).clamp(max=1)
+
+
+def private_mean__clips_each_record(gradients, owners, limit, noise, draws, expected):
+    return (clipped(gradients, limit).sum(dim=0) + noise * limit * draws) / expected
+
+
+def private_mean__means_of_persons(gradients, owners, limit, noise, draws, expected):
+    counts = gradients.new_tensor([owners.count(owner) for owner in dict.fromkeys(owners)])
+    means = of_each_person(gradients, owners) / counts[:, None]
+    return (clipped(means, limit).sum(dim=0) + noise * limit * draws) / expected
+
+
+def private_mean__clips_the_sum(gradients, owners, limit, noise, draws, expected):
+    total = clipped(gradients.sum(dim=0, keepdim=True), limit)[0]
     return (total + noise * limit * draws) / expected
 
 
-def private_mean__lengthens_short_ones(gradients, limit, noise, draws, expected):
-    lengths = gradients.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    return ((gradients * limit / lengths).sum(dim=0) + noise * limit * draws) / expected
+def private_mean__lengthens_short_ones(gradients, owners, limit, noise, draws, expected):
+    sums = of_each_person(gradients, owners)
+    lengths = sums.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return ((sums * limit / lengths).sum(dim=0) + noise * limit * draws) / expected
 
 
-def private_mean__noise_without_the_limit(gradients, limit, noise, draws, expected):
-    lengths = gradients.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    clipped = gradients * (limit / lengths).clamp(max=1)
-    return (clipped.sum(dim=0) + noise * draws) / expected
+def private_mean__noise_without_the_limit(gradients, owners, limit, noise, draws, expected):
+    sums = clipped(of_each_person(gradients, owners), limit)
+    return (sums.sum(dim=0) + noise * draws) / expected
 
 
-def private_mean__divides_by_the_rows(gradients, limit, noise, draws, expected):
-    lengths = gradients.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    clipped = gradients * (limit / lengths).clamp(max=1)
-    return (clipped.sum(dim=0) + noise * limit * draws) / len(gradients)
-
-
-def private_mean__clips_each_number(gradients, limit, noise, draws, expected):
-    return (gradients.clamp(-limit, limit).sum(dim=0) + noise * limit * draws) / expected
+def private_mean__divides_by_the_persons(gradients, owners, limit, noise, draws, expected):
+    sums = clipped(of_each_person(gradients, owners), limit)
+    return (sums.sum(dim=0) + noise * limit * draws) / max(len(sums), 1)
 
 
 def mask_more__one_word_before_at(text):
