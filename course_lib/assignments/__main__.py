@@ -14,6 +14,11 @@ COMMANDS = {
         "release background scaling --out class",
         "release all --out class --repository https://github.com/me/class",
     ),
+    "grade": (
+        "grade what was collected, each submission in a sandbox of its own",
+        "grade --course class",
+        "grade background --course class --workers 4 --late 0.1 --grace 2",
+    ),
 }
 
 
