@@ -51,7 +51,7 @@ from course_lib.figures.style import (
     use_course_style,
 )
 from course_lib.figures.svg import show
-from course_lib.figures.tensors import broadcasting, matrix_product
+from course_lib.figures.tensors import broadcasting, learning_loop, matrix_product
 from course_lib.figures.threshold import threshold_explorer
 from course_lib.figures.thrift import draft_and_check, mixture_of_experts
 from course_lib.figures.writer import writer_explorer
@@ -85,6 +85,7 @@ __all__ = [
     "label_ends",
     "ladder",
     "ladder_html",
+    "learning_loop",
     "lens_grid",
     "lora",
     "matrix_product",

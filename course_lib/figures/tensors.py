@@ -1,4 +1,4 @@
-"""Drawings of tensors: what broadcasting repeats, and what a matrix product adds up.
+"""Drawings of tensors and of learning: broadcasting, a matrix product, the four steps of a round.
 
 Shown in 'Numbers that learn'.
 """
@@ -71,6 +71,38 @@ def _product() -> str:
     said = " + ".join(f"{a} · {b}" for a, b in terms) + f" = {product[1][1]}"
     d.text(WIDTH / 2, 178, said, 15, mono=True)
     return d.svg(192)
+
+
+def _round() -> str:
+    """Draw the four things that learning repeats."""
+    d = Drawing()
+    things = (
+        ("guess", "what comes next?"),
+        ("loss", "how wrong was it?"),
+        ("slopes", "which way is better?"),
+        ("step", "turn each knob a little"),
+    )
+    # Clockwise, and from the last back to the first.
+    places = ((92, 42), (308, 42), (308, 138), (92, 138))
+    for (x, y), (name, question) in zip(places, things, strict=True):
+        d.box(x, y, 168, 52, name, "accent" if name == "step" else "edge", question)
+    for start, end in (((176, 42), (222, 42)), ((308, 68), (308, 110)), ((224, 138), (178, 138))):
+        d.line([start, end])
+    d.line([(92, 112), (92, 70)], "accent")
+    return d.svg(168)
+
+
+def learning_loop() -> None:
+    """Show what learning is: four things, over and over."""
+    show_drawing(
+        _round(),
+        "Learning goes round in four steps",
+        "Clockwise from the upper left corner. Each round changes the numbers a little, and the "
+        "next guess is a little better.",
+        alt="Four boxes in a circle: guess, what comes next; loss, how wrong was it; slopes, which "
+        "way is better; step, turn each knob a little. An arrow leads from the last back to the "
+        "first.",
+    )
 
 
 def broadcasting() -> None:

@@ -29,6 +29,7 @@ DRAWN = {
     ),
     "held_out_stretches": figures.held_out_stretches,
     "key_value_cache": figures.key_value_cache,
+    "learning_loop": figures.learning_loop,
     "lens_grid": lambda: figures.lens_grid(
         ["a", " <b>"],
         [0, 5],
