@@ -14,6 +14,11 @@ COMMANDS = {
         "release background scaling --out class",
         "release all --out class --repository https://github.com/me/class",
     ),
+    "collect": (
+        "take in folders, zip files, bulk downloads of Moodle and Canvas",
+        "collect downloads/background.zip --course class",
+        "collect downloads --course class --due 2027-01-31T17:00",
+    ),
     "grade": (
         "grade what was collected, each submission in a sandbox of its own",
         "grade --course class",

@@ -1,0 +1,353 @@
+"""Take in what learners handed in: folders, zip files, bulk downloads of Moodle and Canvas.
+
+No name out of a download becomes a path: contents are read into memory, within limits, and written
+under names of our own. What can't be taken is said in one line each; the rest goes on.
+"""
+
+import argparse
+import hashlib
+import io
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from course_lib.assignments.cells import NOTEBOOKS, chapter_names, chapter_path, read_chapter
+from course_lib.assignments.gradebook import FILE, Attempt, Gradebook
+from course_lib.assignments.submission import LARGEST, parse, read_file
+from course_lib.files import written_whole
+
+NUMBER = "[0-9]{1,20}"
+MOODLE = re.compile(rf"(?P<name>.+?)_(?P<id>{NUMBER})_assignsubmission_(file|onlinetext)_?.*", re.S)
+CANVAS = re.compile(
+    rf"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>{NUMBER})_(?P<order>{NUMBER})_.+", re.S
+)
+# What editors and systems leave beside a notebook.
+JUNK = re.compile(r"(^|/)(__MACOSX|\.ipynb_checkpoints|\.DS_Store|timestamp\.txt|feedback)(/|$)")
+# Of one source: files, and bytes of all of them unpacked. A learner's zip may lie in a download.
+MOST_FILES, MOST_BYTES, LARGEST_ZIP, DEEPEST = 20_000, 4 * 2**30, 2 * 2**30, 2
+
+
+@dataclass
+class Found:
+    """A file of a download: where it was, when it was written, its content or what is wrong."""
+
+    place: str
+    time: datetime
+    content: bytes = b""
+    problem: str = ""
+
+
+def shown(name: object) -> str:
+    """Return a name as one line of plain characters, at most 120."""
+    text = ascii(str(name))[1:-1] if not str(name).isprintable() else str(name)
+    return text if len(text) <= 120 else f"{text[:60]}…{text[-59:]}"
+
+
+def student_id(name: str) -> str:
+    """Return a name that is safe as a folder's, for any shell; another name gets another."""
+    safe = re.sub(r"[^A-Za-z0-9._@-]+", "-", name).strip(".-")[:60]
+    if safe == name:
+        return name
+    return f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:6]}".lstrip("-")
+
+
+def walk(source: Path) -> Iterator[Found]:
+    """Yield the files of a folder, a zip file or a notebook; follow no link."""
+    if not source.is_dir():
+        yield from one_file(source, source.name)
+        return
+    for folder, inside, files in os.walk(source):
+        for name in sorted(inside):
+            path = Path(folder, name)
+            if path.is_symlink():
+                place = path.relative_to(source).as_posix()
+                yield Found(place, datetime.now(UTC), problem="expected a folder, got a link")
+        inside[:] = sorted(name for name in inside if not JUNK.search(name))
+        for name in sorted(files):
+            path = Path(folder, name)
+            yield from one_file(path, path.relative_to(source).as_posix())
+
+
+def one_file(path: Path, place: str) -> Iterator[Found]:
+    """Yield a file of a folder, or what is in it if it is a zip file."""
+    try:
+        time = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+        packed = path.suffix.lower() == ".zip"
+        content = read_file(path, LARGEST_ZIP if packed else LARGEST)
+    except (ValueError, OSError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        yield Found(place, datetime.now(UTC), problem=str(said))
+        return
+    if packed:
+        yield from unzip(content, place, [MOST_BYTES])
+    else:
+        yield Found(place, time, content)
+
+
+def unzip(content: bytes, place: str, left: list[int], depth: int = 1) -> Iterator[Found]:
+    """Yield what is in a zip file, by its names, which nothing is written to.
+
+    Args:
+        content: the zip file's.
+        place: what it is called.
+        left: the bytes that may still be unpacked.
+        depth: of zip files within zip files.
+    """
+    # The first one is the download; a learner's own is a folder of its name.
+    inside = "" if depth == 1 else f"{place.removesuffix('.zip')}/"
+    now = datetime.now(UTC)
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        yield Found(place, now, problem=f"expected a zip file, got one where {error}")
+        return
+    if len(members) > MOST_FILES:
+        problem = f"expected at most {MOST_FILES} files, got {len(members)}"
+        yield Found(place, now, problem=problem)
+        return
+    for member in members:
+        name, mode = f"{inside}{member.filename}", member.external_attr >> 16
+        if member.is_dir():
+            continue
+        try:
+            time = datetime(*member.date_time, tzinfo=UTC)
+        except ValueError:
+            time = now
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        packed = path.suffix.lower() == ".zip"
+        limit = min(left[0], LARGEST_ZIP if packed else LARGEST)
+        # What is wrong can be told before anything is unpacked, or only then.
+        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            yield Found(name, time, problem="expected a name within the zip file, got one outside")
+        elif stat.S_ISLNK(mode):
+            yield Found(name, time, problem="expected a file, got a link")
+        elif member.flag_bits & 1:
+            yield Found(name, time, problem="expected a file without a password, got one with it")
+        elif packed and depth == DEEPEST:
+            yield Found(name, time, problem=f"expected zip files {DEEPEST} deep, got a deeper one")
+        else:
+            try:
+                with archive.open(member) as file:
+                    read = file.read(limit + 1)
+            except Exception as error:  # a broken file raises whatever its codec does
+                said = f"expected a file that can be unpacked, got {type(error).__name__}"
+                yield Found(name, time, problem=said)
+                continue
+            left[0] -= min(len(read), limit)
+            if len(read) > limit:
+                said = f"expected at most {limit / 2**20:.0f} MB unpacked, got more"
+                yield Found(name, time, problem=said)
+            elif packed:
+                yield from unzip(read, name, left, depth + 1)
+            else:
+                yield Found(name, time, read)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a file is, as its place says; a learning platform also tells lateness and order."""
+
+    student: str
+    name: str = ""
+    platform: str | None = None
+    late: bool = False
+    order: int = 0
+
+
+def owner_of(place: str, chapters: Sequence[str]) -> Owner | None:
+    """Return whose a file is, by the naming of Moodle, of Canvas, or of folders."""
+    parts = place.split("/")
+    for part in parts:
+        if moodle := MOODLE.fullmatch(part):
+            return Owner(moodle["id"], moodle["name"], moodle["id"])
+    for part in parts:
+        if canvas := CANVAS.fullmatch(part):
+            late, order = bool(canvas["late"]), int(canvas["order"])
+            return Owner(canvas["id"], canvas["name"], canvas["id"], late, order)
+    # nbgrader's STUDENT/CHAPTER/FILE, or STUDENT/FILE, within folders that name no learner.
+    folders = [part for part in parts[:-1] if part not in {"submitted", "submissions", *chapters}]
+    if folders:
+        return Owner(student_id(folders[-1]), folders[-1])
+    stem = parts[-1].rsplit(".", 1)[0]
+    for chapter in chapters:
+        stem = re.sub(rf"[_\- ]*{chapter}[_\- ]*", "", stem)
+    return Owner(student_id(stem), stem) if stem else None
+
+
+def chapter_of(found: Found, exercises: dict[str, set[str]]) -> str | None:
+    """Return of which chapter a notebook is: by its exercises, else by its name."""
+    try:
+        names = {cell["name"] for cell in parse(found.content)}
+    except ValueError:
+        names = set()
+    shared = {chapter: len(names & asked) for chapter, asked in exercises.items()}
+    best = max(shared, key=lambda chapter: shared[chapter])
+    if shared[best]:
+        return best
+    # The longest name that is in the file's.
+    said = [chapter for chapter in exercises if chapter in found.place.lower().replace(" ", "_")]
+    return max(said, key=len, default=None)
+
+
+def days_late(time: datetime, due: datetime | None, marked: bool) -> int:
+    """Return the days after the due time, begun ones counted; a mark without a time is one."""
+    if due is None or time <= due:
+        return int(marked)
+    return max(1, -((due - time) // timedelta(days=1)))
+
+
+def collect(
+    sources: Sequence[Path],
+    course: Path,
+    *,
+    chapter: str | None = None,
+    due: datetime | None = None,
+    folder: Path = NOTEBOOKS,
+) -> dict[str, Any]:
+    """Take in all attempts; return how many, of how many learners, and the problems.
+
+    Args:
+        sources: folders, zip files or notebooks.
+        course: the class's folder: ``submitted/`` holds what counts, ``attempts/`` all.
+        chapter: of which all are; by default each notebook tells.
+        due: when they are due.
+        folder: of the chapters.
+
+    Raises:
+        ValueError: if a source isn't there, or the chapter.
+    """
+    for source in sources:
+        if not source.exists():
+            raise ValueError(f"FROM: expected a folder, a zip file or a notebook, got {source}")
+    names = [chapter] if chapter else chapter_names(folder)
+    asked = {
+        name: {exercise.name for exercise in read_chapter(chapter_path(name, folder))}
+        for name in names
+    }
+    problems: list[str] = []
+    took: list[tuple[str, Owner, Found]] = []
+    # Whose each notebook is, and of which chapter.
+    for source in sources:
+        for found in walk(source):
+            if JUNK.search(found.place):
+                continue
+            owner = owner_of(found.place, names)
+            mine = chapter or (None if found.problem else chapter_of(found, asked))
+            problem = found.problem
+            if not problem and not found.place.lower().endswith(".ipynb"):
+                problem = "expected a notebook (.ipynb) or a zip file, got another file; left out"
+            elif not problem and owner is None:
+                problem = "expected a learner's name in the file's or its folder's, got none"
+            elif not problem and mine is None:
+                problem = "expected exercises of a chapter, got none; name it: --chapter"
+            if problem or owner is None or mine is None:
+                problems.append(f"{shown(found.place)}: {problem}")
+            else:
+                took.append((mine, owner, found))
+    with Gradebook(course / FILE) as book:
+        for one in {mine for mine, *_ in took} if due else ():
+            book.set_due(one, stamp(due))
+        new, same, learners = keep(took, course, book, due, problems)
+    return {"collected": new, "known": same, "learners": learners, "problems": problems}
+
+
+def keep(
+    took: list[tuple[str, Owner, Found]],
+    course: Path,
+    book: Gradebook,
+    due: datetime | None,
+    problems: list[str],
+) -> tuple[int, int, int]:
+    """Write each attempt and its row; return how many are new, how many known, of how many."""
+    took.sort(key=lambda one: (one[0], one[1].student, one[2].time, one[1].order, one[2].place))
+    before = book.attempts()
+    known = {(old.chapter, old.student, old.sha256) for old in before}
+    places = {(old.chapter, old.student): old.place for old in before}  # of the last
+    writers: dict[tuple[str, str], str] = {(old.chapter, old.sha256): old.student for old in before}
+    new = same = 0
+    for mine, owner, found in took:
+        sha = hashlib.sha256(found.content).hexdigest()
+        if (mine, owner.student, sha) in known:
+            same += 1
+            continue
+        # The same file of two learners is taken, and told.
+        other = writers.setdefault((mine, sha), owner.student)
+        if other != owner.student and not is_untouched(found, mine):
+            problems.append(
+                f"{shown(found.place)}: the same file, byte by byte, as {other}'s; both are taken"
+            )
+        place = places[mine, owner.student] = places.get((mine, owner.student), 0) + 1
+        kept = f"attempts/{owner.student}/{mine}/{place:03d}-{sha[:8]}.ipynb"
+        counts = f"submitted/{owner.student}/{mine}/{mine}.ipynb"
+        for file in (kept, counts):
+            path = course / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as part:
+                part.write_bytes(found.content)
+        said = f"{stamp(found.time)} UTC\n"
+        (course / counts).with_name("timestamp.txt").write_text(said, encoding="utf-8")
+        first, _, last = owner.name.rpartition(" ")
+        with book.together():
+            names = {"first_name": first, "last_name": last, "lms_user_id": owner.platform}
+            book.add_student(owner.student, **names)
+            book.add_attempt(
+                Attempt(
+                    student=owner.student,
+                    chapter=mine,
+                    sha256=sha,
+                    file=kept,
+                    origin=shown(found.place),
+                    time=stamp(found.time),
+                    late=days_late(found.time, due, owner.late),
+                    place=place,
+                )
+            )
+        known.add((mine, owner.student, sha))
+        new += 1
+    return new, same, len({owner.student for _, owner, _ in took})
+
+
+def is_untouched(found: Found, chapter: str) -> bool:
+    """Whether a notebook is as it was released: then it may well be the same as another's."""
+    stubs = found.content.count(b"raise NotImplementedError")
+    return stubs >= len(read_chapter(chapter_path(chapter)))
+
+
+def stamp(time: datetime | None) -> str | None:
+    """Return a time in UTC, as nbgrader writes it."""
+    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(text: str) -> datetime:
+    """Read a time, for argparse; without an offset it is this machine's."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a time such as 2027-01-31T17:00 or 2027-01-31T17:00+01:00, got {text!r}"
+        ) from None
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument(
+        "sources", metavar="FROM", nargs="+", type=Path, help="folder, zip file or notebook"
+    )
+    parser.add_argument("--course", metavar="DIR", type=Path, default=Path(), help="class's folder")
+    parser.add_argument("--chapter", help="of which all are (by default each notebook tells)")
+    parser.add_argument("--due", type=moment, metavar="TIME", help="such as 2027-01-31T17:00")
+
+
+def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
+    """Do the command; return its exit status, what --json prints, and what is said."""
+    done = collect(args.sources, args.course, chapter=args.chapter, due=args.due)
+    said = f"{done['collected']} collected, {done['known']} known before, "
+    said += f"of {done['learners']} learners"
+    return int(bool(done["problems"])), done, "\n".join([said, *done["problems"]])
