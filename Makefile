@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book slides pdf release chapter check assignments data quick test style slow notebooks weights serve clean in-its-place
+.PHONY: help book slides pdf release chapter check assignments demo data quick test style slow notebooks weights serve clean in-its-place
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -53,6 +53,9 @@ check: $(READY)  ## check one chapter, from its format to its page: make check C
 
 assignments: $(READY)  ## write the exercises as notebooks for a class (CHAPTER=..., OUT=...)
 	@$(RUN) -m course_lib.assignments release $(if $(CHAPTER),"$$CHAPTER",all) --out "$(or $(OUT),_build/assignments)"
+
+demo: $(READY)  ## make a class of 30 made-up learners and grade it (OUT=...; needs Linux and bubblewrap)
+	@$(RUN) -m course_lib.assignments demo --out "$(or $(OUT),_build/class)"
 
 data: $(READY)  ## fetch all texts and models that the chapters use (350 MB), to work offline
 	$(RUN) -m course_lib.data fetch all

@@ -33,6 +33,10 @@ COMMANDS = {
         "export csv --course class",
         "export moodle background --course class --out background.csv",
     ),
+    "demo": (
+        "make a class of 30 made-up learners, and grade it",
+        "demo --out /tmp/class",
+    ),
 }
 
 
