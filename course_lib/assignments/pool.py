@@ -90,7 +90,8 @@ def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) 
     if (missing := sandbox.why_not()) is not None:
         raise RuntimeError(missing)
     limits = limits or Limits()
-    waiting, running = iter(jobs), {}
+    waiting = iter(jobs)
+    running: dict[int, Running] = {}
     selector = selectors.DefaultSelector()
     try:
         while True:
