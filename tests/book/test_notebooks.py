@@ -1,9 +1,11 @@
 """Laws of the notebooks' form. That they run and give their outputs is nbval's part."""
 
+import builtins
 import copy
 import json
 import re
 import statistics
+import symtable
 import sys
 
 import nbformat
@@ -289,6 +291,74 @@ def test_a_question_with_choices_says_of_each_why_it_tempts(path):
             assert sum(right) == 1, f'{where_it_is}: expected one choice with class "choice right"'
             short = [choice[2] for choice in choices if len(choice[3].split()) < 4]
             assert not short, f"{where_it_is}: say in a sentence what speaks for or against {short}"
+
+
+def names_in(source: str) -> tuple[set[str], set[str]]:
+    """Return the names that a cell makes, and those that it reads, within functions, too."""
+    made, read = set(), set()
+    tables = [symtable.symtable(source, "cell", "exec")]
+    for table in tables:  # grows while it is walked
+        tables += table.get_children()
+        top = table.get_type() == "module"
+        for name in table.get_symbols():
+            if top and (name.is_assigned() or name.is_imported()):
+                made.add(name.get_name())
+            if name.is_referenced() and (top or name.is_global()):
+                read.add(name.get_name())
+    return made, read
+
+
+def borrowed(path) -> dict[str, tuple[str, set[str]]]:
+    """Return each section's first text, and what it reads from earlier sections' own cells.
+
+    Free for all are the imports, cells that begin with ``# Setup``, and a section named so.
+    """
+    free, earlier, own, title, sections = set(dir(builtins)), set(), set(), "", {"": ("", set())}
+    install, imports = code_cells(path)[:2]
+    for cell in read_notebook(path).cells:
+        if cell.id == install.id:
+            continue
+        if cell.cell_type == "markdown":
+            for part in re.split(r"(?m)^(?=## )", cell.source):
+                if part.startswith("## "):
+                    title, _, text = part[3:].partition("\n")
+                    earlier, own = earlier | own, set()
+                    sections[title] = (text.strip(), set())
+            continue
+        made, read = names_in(cell.source)
+        shared = cell.id == imports.id or cell.source.startswith("# Setup")
+        known = free if shared else free | own  # a setup cell needs setup cells only
+        sections[title][1].update((read - made - known) & (earlier | own))
+        (free if shared or title.startswith("Setup") else own).update(made)
+    return sections
+
+
+# Chapters whose sections don't all say yet what they go on with.
+TO_BE_SAID = {
+    "compute",
+    "dialogue",
+    "interpretability",
+    "privacy",
+    "questions",
+    "scaling",
+    "text_generation",
+    "tools",
+}
+
+
+def test_a_section_that_goes_on_with_an_earlier_one_says_so(path):
+    if path.stem in TO_BE_SAID:
+        pytest.skip("not said everywhere yet")
+    for title, (text, names) in borrowed(path).items():
+        if not names:
+            continue
+        said = re.match(r"This section goes on with .*?\.(?=\s|$)", text)
+        named = set(re.findall(r"`(\w+)`", said[0])) if said else set()
+        assert named & names, (
+            f"{path.name}, {title!r}: it reads {sorted(names)} from earlier sections; make them in "
+            "a cell that begins with '# Setup: ', or begin the section with 'This section goes on "
+            "with `name` from the one before.'"
+        )
 
 
 def test_imports_are_folded(path):
