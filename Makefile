@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book pdf release chapter check assignments data quick test style slow notebooks weights serve clean in-its-place
+.PHONY: help book slides pdf release chapter check assignments demo data quick test style slow notebooks weights serve clean in-its-place
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -36,6 +36,9 @@ book: $(SITE)  ## build the book and print where it is
 	@echo "The book: file://$(CURDIR)/$(SITE)"
 	@echo "To run its chapters without a network, too: make data (fetches their texts and models)"
 
+slides: $(SITE)  ## build the book, each chapter also as slides, and print where they are
+	@echo "The slides: file://$(CURDIR)/_build/html/slides/index.html"
+
 pdf: $(SITE)  ## print the book as one PDF, solutions at its end (2 minutes; needs Chromium or Chrome)
 	@$(RUN) tools/pdf.py _build/html/book.pdf
 
@@ -50,6 +53,9 @@ check: $(READY)  ## check one chapter, from its format to its page: make check C
 
 assignments: $(READY)  ## write the exercises as notebooks for a class (CHAPTER=..., OUT=...)
 	@$(RUN) -m course_lib.assignments release $(if $(CHAPTER),"$$CHAPTER",all) --out "$(or $(OUT),_build/assignments)"
+
+demo: $(READY)  ## make a class of 30 made-up learners and grade it (OUT=...; needs Linux and bubblewrap)
+	@$(RUN) -m course_lib.assignments demo --out "$(or $(OUT),_build/class)"
 
 data: $(READY)  ## fetch all texts and models that the chapters use (350 MB), to work offline
 	$(RUN) -m course_lib.data fetch all
@@ -81,7 +87,7 @@ serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000 (POR
 clean:  ## remove what was built (not the environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 
-$(SITE): $(READY) $(SOURCES)
+$(SITE): $(READY) $(SOURCES) tools/slides.py
 	@$(RUN) tools/build_book.py
 
 # An environment that was moved or copied runs the code of the folder that it was made in.

@@ -1,4 +1,4 @@
-"""Build the book into ``_build/html``; after a failure nothing is kept.
+"""Build the book and its slides into ``_build/html``; after a failure nothing is kept.
 
 Sphinx would not repeat the warnings of pages that it has read.
 """
@@ -18,6 +18,7 @@ def build() -> str:
     commands = [
         [python, "book/_ext/offline.py"],
         [python.with_name("jupyter-book"), "build", "-n", "-W", "--keep-going", "-q", "."],
+        [python, "tools/slides.py"],
     ]
     for command in commands:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -1,7 +1,8 @@
 """Sphinx extension: everything that a page of the book loads comes from the book itself.
 
-MathJax, require.js and the widgets' manager are fetched once, from their own packages at an exact
-version, checked against a fixed hash, and copied into the book. Nothing of them is committed.
+MathJax, require.js, the widgets' manager and reveal.js (for the slides) are fetched once, from
+their own packages at an exact version, checked against a fixed hash, and copied into the book.
+Nothing of them is committed.
 """
 
 import base64
@@ -43,6 +44,14 @@ PACKAGES = [
         "package/dist",
         ("embed-amd.js", "*.woff2"),
         "@jupyter-widgets/html-manager/dist",
+    ),
+    (
+        "reveal.js",
+        "6.0.2",
+        "JYIg5D9aoxoaLeb84O+OvAwsKWdIavVgEDScxtYEXFCT6t6TQrhNtSgogcjdCpdLsWglhJn3zyE3fUOwiH5KEg==",
+        "package/dist",
+        ("reveal.css", "reveal.js", "plugin/notes.js"),
+        "reveal",
     ),
 ]
 

@@ -24,6 +24,19 @@ COMMANDS = {
         "grade --course class",
         "grade background --course class --workers 4 --late 0.1 --grace 2",
     ),
+    "feedback": (
+        "write a page for each learner: what was asked, given, and seen by the tests",
+        "feedback --course class",
+    ),
+    "export": (
+        "write marks as a table, for a spreadsheet, Canvas, Moodle or nbgrader",
+        "export csv --course class",
+        "export moodle background --course class --out background.csv",
+    ),
+    "demo": (
+        "make a class of 30 made-up learners, and grade it",
+        "demo --out /tmp/class",
+    ),
 }
 
 

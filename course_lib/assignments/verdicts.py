@@ -10,6 +10,7 @@ class Limits:
 
     Attributes:
         seconds: for one exercise's tests, by the clock on the wall.
+        cell_seconds: for one cell of the notebook.
         total_seconds: for the whole submission, by the clock on the wall.
         cpu_seconds: of processor time in the sandbox, its torch import included.
         memory: bytes of private memory in the sandbox.
@@ -22,6 +23,7 @@ class Limits:
     """
 
     seconds: float = 60.0
+    cell_seconds: float = 20.0
     total_seconds: float = 600.0
     cpu_seconds: float = 600.0
     memory: int = 3 * 2**30

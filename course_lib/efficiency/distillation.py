@@ -1,6 +1,6 @@
 """Distillation: a small model learns from what a large one thinks of every next token.
 
-For a chapter to come. From Hinton et al. (2015), 'Distilling the Knowledge in a Neural Network',
+Taught in 'Compute'. From Hinton et al. (2015), 'Distilling the Knowledge in a Neural Network',
 section 2.
 """
 

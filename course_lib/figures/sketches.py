@@ -286,10 +286,10 @@ def two_tasks() -> None:
             "BERT: the hidden token": _guess("h", range(6), 2, "sc_ool"),
         },
         "A writer sees what came before; who fills a blank sees both sides",
-        "One guess in the word <em>school</em>. Left, GPT: from s, c and h the next letter, at "
-        "every place at once. Right, BERT: the hidden letter from all the others.",
-        alt="Two drawings of the letters of school. Left, lines lead from s, c and h to the next "
-        "letter o. Right, the h is hidden, and lines lead to it from the letters on both sides.",
+        "One guess in the word <em>school</em>. GPT: from s, c and h the next letter, and so at "
+        "every place at once. BERT: the hidden letter from all the others.",
+        alt="Two drawings of the letters of school. For GPT, lines lead from s, c and h to the "
+        "next letter o. For BERT the h is hidden, and lines lead to it from all the others.",
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_lib.checks import check_sizes, expect
+from course_lib.checks import check_positive, check_sizes, expect
 from course_lib.model.gpt import GPT, GPTConfig
 from course_lib.model.parts import MLP, Block, Shape
 
@@ -23,6 +23,8 @@ class ExpertsConfig(GPTConfig):
         vocab_size: number of different tokens.
         n_experts: feed-forward parts of a block.
         top_k: how many of them a token takes.
+        scale: what the weights of a token's experts sum to: 1 for a mean of their outputs, up to
+            ``top_k`` for as much as one feed-forward part of their joint width would give.
 
     Raises:
         ValueError: if a value doesn't fit; the message names the argument.
@@ -30,12 +32,14 @@ class ExpertsConfig(GPTConfig):
 
     n_experts: int = 8
     top_k: int = 2
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_sizes(n_experts=self.n_experts, top_k=self.top_k)
         most = f"at most n_experts={self.n_experts}"
         expect(self.top_k <= self.n_experts, "top_k", most, self.top_k)
+        check_positive(scale=self.scale)
 
 
 class Experts(nn.Module):
@@ -49,7 +53,7 @@ class Experts(nn.Module):
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        self.top_k = config.top_k
+        self.top_k, self.scale = config.top_k, config.scale
         self.router = nn.Linear(config.d_model, config.n_experts, bias=False)
         self.experts = nn.ModuleList(MLP(config) for _ in range(config.n_experts))
         self.balance = self.used = torch.zeros(())
@@ -58,10 +62,10 @@ class Experts(nn.Module):
         """Act on each token by itself: (..., d_model) to the same shape."""
         tokens = x.flatten(0, -2)  # (N, d_model)
 
-        # Each token's best experts, and their weights, which sum to 1.
+        # Each token's best experts, and their weights.
         probabilities = self.router(tokens).softmax(-1)  # (N, n_experts)
         weights, chosen = probabilities.topk(self.top_k)  # (N, top_k)
-        weights = weights / weights.sum(-1, keepdim=True)
+        weights = self.scale * weights / weights.sum(-1, keepdim=True)
 
         # Each expert works on the tokens that chose it, and on no other.
         out = torch.zeros_like(tokens)

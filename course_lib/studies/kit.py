@@ -55,6 +55,7 @@ NAMES = (
     "translation_llm",
     "questions",
     "memorization",
+    "compute",
 )
 TOLERANCE = 2e-3  # of a probe's figures, relative: processors round differently
 FAILURES = (DataError, CheckpointError, TrainingError, OSError, ValueError)

@@ -88,3 +88,13 @@ def test_a_dense_model_has_no_balance_and_too_many_choices_are_refused():
         balance_loss(nn.Linear(2, 2))
     with pytest.raises(ValueError, match="top_k: expected at most n_experts=4, got 5"):
         ExpertsConfig(20, n_experts=4, top_k=5)
+
+
+def test_weights_that_sum_to_top_k_make_alike_experts_one_wide_part():
+    torch.manual_seed(0)
+    config = ExpertsConfig.llama(20, d_model=16, d_ff=24, n_experts=2, scale=2.0)
+    layer, x = Experts(config), torch.randn(5, 16)
+    nn.init.zeros_(layer.router.weight)
+    torch.testing.assert_close(layer(x), sum(expert(x) for expert in layer.experts))
+    with pytest.raises(ValueError, match="scale: expected a number above 0, got 0"):
+        ExpertsConfig(20, scale=0)

@@ -1,0 +1,123 @@
+"""Many submissions at once: each has a judge of its own, forked from one that has torch loaded.
+
+A judge that dies, of whatever a submission made it do, costs that submission alone.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import resource
+import selectors
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from course_lib.assignments import sandbox
+from course_lib.assignments.verdicts import Graded, Job, Limits, Verdict
+
+JUDGE_MEMORY = 4 * 2**30  # bytes that a judge may take for what an answer returns
+
+
+@dataclasses.dataclass
+class Running:
+    """A judge at work."""
+
+    job: Job
+    pid: int
+    deadline: float
+    text: bytes = b""
+
+
+def to_text(graded: Graded) -> str:
+    """Return a graded submission as JSON."""
+    return json.dumps(dataclasses.asdict(graded) | {"submission": str(graded.submission)})
+
+
+def from_text(text: str | bytes) -> Graded:
+    """Return what :func:`to_text` wrote."""
+    said = json.loads(text)
+    said["verdicts"] = [Verdict(**one) for one in said["verdicts"]]
+    return Graded(**said | {"submission": Path(said["submission"])})
+
+
+def failed(job: Job, why: str) -> Graded:
+    """Return what is said of a submission whose judge ended."""
+    from course_lib.assignments.cells import chapter_path, read_chapter
+
+    exercises = read_chapter(chapter_path(job.chapter))
+    lost = [Verdict(one.name, one.points, 0.0, "not yet", False, why, 0.0) for one in exercises]
+    return Graded(job.submission, job.chapter, job.seed, lost, [why])
+
+
+def fork(job: Job, limits: Limits) -> tuple[int, int]:
+    """Start a judge; return its process id and where its result can be read."""
+    from course_lib.assignments import judge
+
+    judge.load(job.chapter)  # once for all: a fork has it already
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(write)
+        return pid, read
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.close(read)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + JUDGE_MEMORY, used + JUDGE_MEMORY))
+        graded = judge.grade(job.submission, job.chapter, seed=job.seed, limits=limits)
+        with os.fdopen(write, "w") as out:
+            out.write(to_text(graded))
+    except BaseException as error:
+        with contextlib.suppress(Exception):
+            os.write(write, to_text(failed(job, f"not graded: {type(error).__name__}")).encode())
+    finally:
+        os._exit(0)
+
+
+def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) -> Iterator[Graded]:
+    """Grade many submissions; yield each as it is done.
+
+    Args:
+        jobs: what to grade; taken one by one, so that a long list costs no memory.
+        workers: how many at once.
+        limits: what each submission may use.
+
+    Raises:
+        RuntimeError: where the sandbox can't be built; it says what to install.
+    """
+    if (missing := sandbox.why_not()) is not None:
+        raise RuntimeError(missing)
+    limits = limits or Limits()
+    waiting = iter(jobs)
+    running: dict[int, Running] = {}
+    selector = selectors.DefaultSelector()
+    try:
+        while True:
+            while len(running) < workers and (job := next(waiting, None)) is not None:
+                pid, pipe = fork(job, limits)
+                running[pipe] = Running(job, pid, time.monotonic() + limits.total_seconds + 30)
+                selector.register(pipe, selectors.EVENT_READ)
+            if not running:
+                return
+            for key, _ in selector.select(timeout=1):
+                one = running[key.fd]
+                if got := os.read(key.fd, 2**16):
+                    one.text += got
+                    continue
+                selector.unregister(key.fd)
+                os.close(key.fd)
+                os.waitpid(one.pid, 0)
+                del running[key.fd]
+                yield from_text(one.text) if one.text else failed(one.job, "its judge ended early")
+            for one in running.values():
+                if time.monotonic() > one.deadline:
+                    os.kill(one.pid, signal.SIGKILL)
+    finally:
+        for pipe, one in running.items():
+            with contextlib.suppress(OSError):
+                os.kill(one.pid, signal.SIGKILL)
+                os.waitpid(one.pid, 0)
+                os.close(pipe)
+        selector.close()

@@ -1,0 +1,64 @@
+"""A learner's page tells what was asked, given and seen, and nothing of a hidden test."""
+
+import html
+import re
+
+import pytest
+from graded_class import EXERCISES, HOSTILE
+
+from course_lib.assignments.__main__ import main
+from course_lib.assignments.feedback import BEYOND, feedback, told
+from course_lib.assignments.pages import prose, shown
+from course_lib.assignments.release import leaks
+from course_lib.assignments.verdicts import Verdict
+
+
+@pytest.fixture
+def pages(course):
+    return {file.parts[-3]: file.read_text(encoding="utf-8") for file in feedback(course)}
+
+
+def test_each_learner_has_a_page_with_points_code_and_hints(pages):
+    assert set(pages) == {"ada", "bob", "cy"}
+    assert "8 of 8 points" in pages["ada"]
+    assert "return w * t / s" in pages["ada"]
+    assert "5 of 8 points" in pages["cy"]
+    assert "not yet. 200 tokens read, of 100: 2, got 3" in pages["cy"]
+    assert "at 0.5 it is 3" in pages["bob"]
+    for exercise in EXERCISES:
+        assert f"<h2>{html.escape(exercise.title)} (" in pages["ada"]
+
+
+def test_nothing_of_a_hidden_test_or_a_solution_is_in_it(pages):
+    for text in pages.values():
+        assert not leaks(html.unescape(text), EXERCISES)
+
+
+def test_a_message_that_quotes_the_hidden_test_is_replaced():
+    line = "got = times_read(0.22, 19e9, 300e9)"
+    quoted = Verdict("times_read", 1.0, 0.0, "passed", False, f"line 3: {line}", 0.1)
+    assert leaks(quoted.message, EXERCISES)
+    assert told(quoted, EXERCISES).endswith(BEYOND)
+
+
+def test_what_a_learner_wrote_is_shown_and_does_nothing(pages):
+    text = pages["bob"]
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert "\\x1b[31m\\x202e" in text
+    assert "default-src 'none'" in text
+    assert not re.search(r"(src|href)=", text)
+
+
+def test_prose_escapes_before_it_marks_up():
+    assert prose("### A\n\n`<b>` is **bold**") == (
+        "<p><code>&lt;b&gt;</code> is <strong>bold</strong></p>"
+    )
+    assert shown(HOSTILE).count("<") == 0
+
+
+def test_the_command_says_where_the_pages_are(course, tmp_path, capsys):
+    assert main(["feedback", "--course", str(course)]) == 0
+    assert capsys.readouterr().out == f"3 pages in {course / 'feedback'}\n"
+    assert main(["feedback", "--course", str(tmp_path / "new")]) == 2
