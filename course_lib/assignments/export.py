@@ -78,8 +78,9 @@ def table(book: Gradebook, form: str, chapters: Sequence[str]) -> Table:
         rows = [["Identifier", "Full name", "Email address", "Grade", "Maximum Grade"]]
         for one in students:
             if (one["id"], found[0]) in by:
-                row, who = by[one["id"], found[0]], f"Participant {one['lms_user_id'] or one['id']}"
-                rows.append([who, full_name(one), one["email"], row["score"], row["max_score"]])
+                row = by[one["id"], found[0]]
+                mark = f"Participant {one['lms_user_id'] or one['id']}"
+                rows.append([mark, full_name(one), one["email"], row["score"], row["max_score"]])
         return rows
     # As nbgrader: a row for each learner and chapter, 0 where nothing came.
     nothing: dict[str, Any] = {
