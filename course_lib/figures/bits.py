@@ -28,7 +28,7 @@ def bits_explorer(
 
     Args:
         row: (in,), one row of a matrix, a multiple of ``group``.
-        losses: "row" and "group" to bits to the loss of the whole model, in nats.
+        losses: "row" and "group" to bits to the loss of the whole model, in bits per byte.
         group: weights that share a scale in the second way.
         shown: which group of the row is drawn.
         bits: shown first.

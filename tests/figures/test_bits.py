@@ -34,7 +34,7 @@ def test_the_slider_rounds_as_course_lib_does(browser):
             assert f"{bits_per_weight(bits, size):.2f} bits a weight" in says
             assert f"use {count} levels" in says
             assert f"move by {1000 * error:.1f} thousandths" in says
-            assert f"loss is {LOSSES[way][bits]:.2f} nats" in says
+            assert f"loss is {LOSSES[way][bits]:.2f} bits per byte" in says
             low, high = ROW.min().item(), ROW.max().item()
             ends = [float(line.split("L")[1].split()[0]) for line in moved.split("M")[1:]]
             places = [10 + 280 * (w - low) / (high - low) for w in wanted.tolist()]
