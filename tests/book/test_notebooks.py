@@ -338,8 +338,6 @@ TO_BE_SAID = {
     "compute",
     "dialogue",
     "interpretability",
-    "privacy",
-    "questions",
     "scaling",
     "text_generation",
     "tools",
