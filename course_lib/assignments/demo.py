@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from course_lib.assignments.cells import NOTEBOOKS, Exercise, chapter_path, read_chapter
 from course_lib.assignments.collect import collect
+from course_lib.assignments.feedback import feedback
 from course_lib.assignments.grade import Runner, grade
 from course_lib.assignments.gradebook import FILE, Gradebook
 from course_lib.assignments.release import notebooks, release, without_check, written
@@ -163,7 +164,7 @@ def download(handed: Sequence[Handed], chapter: str) -> bytes:
 def demo(
     out: Path, chapter: str, runner: Runner, workers: int = 2, folder: Path = NOTEBOOKS
 ) -> dict[str, Any]:
-    """Make the class, take in what it handed in and grade it; return what each kind got.
+    """Make the class, grade what it handed in, write its feedback; return what each kind got.
 
     Args:
         out: the class's folder; it must be new or empty.
@@ -186,6 +187,7 @@ def demo(
     packed.write_bytes(download(handed, chapter))
     taken = collect([packed], out, due=DUE, folder=folder)
     done = grade(out, [chapter], runner=runner, workers=workers, late=0.1, seed=1, folder=folder)
+    feedback(out, folder=folder)
     # What each kind of submission got.
     with Gradebook(out / FILE) as book:
         scores = {row["student_id"]: row for row in book.scores()}
@@ -218,4 +220,8 @@ def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
         got = [f"{row['score']:g}" for row in done["class"] if row["kind"] == kind]
         said.append(f"  {kind}: {', '.join(got)}")
     most = done["class"][0]["max_score"]
-    return 0, done, "\n".join([*said, f"points, of {most:g}; the gradebook is {args.out / FILE}"])
+    said += [
+        f"These are points, of {most:g}. Each learner's page is in {args.out / 'feedback'};",
+        f"now try: python -m course_lib.assignments export csv --course {args.out}",
+    ]
+    return 0, done, "\n".join(said)
