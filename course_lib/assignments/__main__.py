@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     try:
         status, data, said = args.run(args)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:  # the last: no sandbox can be built
         print(f"{PROGRAM} {args.command}: {error}", file=sys.stderr)
         return 2
     print(json.dumps(data, ensure_ascii=False, indent=1) if args.json else said)

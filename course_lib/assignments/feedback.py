@@ -19,7 +19,7 @@ from course_lib.assignments.submission import Submission, read_file, read_submis
 from course_lib.assignments.verdicts import Graded, Verdict
 from course_lib.files import written_whole
 
-BEYOND = "With other inputs than the test's it doesn't hold yet."
+BEYOND = "not yet. The test in sight passes; with other inputs it doesn't hold."
 
 
 def told(verdict: Verdict, exercises: Sequence[Exercise]) -> str:
@@ -30,9 +30,7 @@ def told(verdict: Verdict, exercises: Sequence[Exercise]) -> str:
         return verdict.visible
     message = " ".join(verdict.message.split())
     if verdict.visible == "passed":
-        if not message or leaks(message, exercises):
-            message = BEYOND
-        return f"the test passed; a second one, with other inputs, not yet. {message}"
+        return BEYOND if not message or leaks(message, exercises) else message
     return f"not yet. {message}"
 
 

@@ -7,7 +7,6 @@ the chapter's exercises or the seed have changed.
 import argparse
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from course_lib.assignments.cells import (
     read_essays,
 )
 from course_lib.assignments.gradebook import FILE, Attempt, Gradebook, fingerprint
+from course_lib.assignments.pool import grade_many
 from course_lib.assignments.verdicts import Graded, Job
 
 Runner = Callable[[Sequence[Job], int], Iterator[Graded]]
@@ -166,7 +166,7 @@ def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     done = grade(
         args.course,
         args.chapters,
-        runner=import_module("course_lib.assignments.pool").grade_many,
+        runner=grade_many,
         workers=args.workers,
         seed=args.seed,
         again=args.again,

@@ -38,7 +38,7 @@ def test_a_message_that_quotes_the_hidden_test_is_replaced():
     line = "got = times_read(0.22, 19e9, 300e9)"
     quoted = Verdict("times_read", 1.0, 0.0, "passed", False, f"line 3: {line}", 0.1)
     assert leaks(quoted.message, EXERCISES)
-    assert told(quoted, EXERCISES).endswith(BEYOND)
+    assert told(quoted, EXERCISES) == BEYOND
 
 
 def test_what_a_learner_wrote_is_shown_and_does_nothing(pages):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.assignments import sandbox
+from course_lib.assignments.__main__ import main
 from course_lib.assignments.cells import Essay, chapter_path, read_chapter
 from course_lib.assignments.grade import grade
 from course_lib.assignments.gradebook import FILE, Attempt, Gradebook, fingerprint
@@ -195,3 +197,11 @@ def test_a_chapter_that_was_not_collected_is_named(course, tmp_path):
         grade(course, ["x"], runner=Runner())
     with pytest.raises(ValueError, match=r"expected one that was collected \(none is\), got none"):
         grade(tmp_path / "new", runner=Runner())
+
+
+def test_without_a_sandbox_grading_is_refused_in_one_line(course, monkeypatch, capsys):
+    monkeypatch.setattr(sandbox, "why_not", lambda: "sandbox: expected bubblewrap, got none")
+    assert main(["grade", "--course", str(course)]) == 2
+    assert "grade: sandbox: expected bubblewrap, got none" in capsys.readouterr().err
+    with Gradebook(course / FILE) as book:
+        assert not book.scores()
