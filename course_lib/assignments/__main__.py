@@ -33,6 +33,10 @@ COMMANDS = {
         "export csv --course class",
         "export moodle background --course class --out background.csv",
     ),
+    "report": (
+        "write a page on the class: marks, the hardest exercises, answers that are alike",
+        "report --course class",
+    ),
     "demo": (
         "make a class of 30 made-up learners, and grade it",
         "demo --out /tmp/class",
