@@ -25,7 +25,7 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
                                 studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained
     compute                     data, costs, evaluation, model, pretrained, efficiency,
-                                studies.ladder
+                                studies.compute, studies.ladder
     privacy                     text, data, evaluation, model, generation, pretrained, privacy,
                                 studies.memorization
     interpretability            pretrained, interpret
