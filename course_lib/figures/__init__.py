@@ -20,6 +20,7 @@ from course_lib.figures.flow import attention_flow, multi_head_flow
 from course_lib.figures.frames import frames
 from course_lib.figures.inside import lens_grid, patching_grid
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
+from course_lib.figures.looking import contexts, turned_round
 from course_lib.figures.measuring import held_out_stretches, measurement
 from course_lib.figures.memory import memory_calculator
 from course_lib.figures.merges import merges_explorer, show_token
@@ -68,6 +69,7 @@ __all__ = [
     "bits_explorer",
     "bleu_calculator",
     "broadcasting",
+    "contexts",
     "conversation",
     "copies_and_shards",
     "cost_calculator",
@@ -110,6 +112,7 @@ __all__ = [
     "teacher_forcing",
     "text_to_ids",
     "threshold_explorer",
+    "turned_round",
     "two_tasks",
     "use_course_style",
     "weight_layouts",

@@ -16,6 +16,7 @@ MERGES = [(b"o", b"w"), (b"l", b"ow"), (b"e", b"r")]
 DRAWN = {
     "attention_flow": lambda: figures.attention_flow(["a", "<b>", "c"], X, X, X, X, X, asking=1),
     "broadcasting": figures.broadcasting,
+    "contexts": lambda: figures.contexts(["to", "be"], [1, 2]),
     "conversation": lambda: figures.conversation(
         [figures.Said("user", "Hi")], "Who writes is seen", "A caption. " * 8, alt="A talk. " * 12
     ),
@@ -56,6 +57,7 @@ DRAWN = {
     "ring": figures.ring,
     "teacher_forcing": lambda: figures.teacher_forcing("knight", ("N", "AY", "T"), "<", ">"),
     "text_to_ids": figures.text_to_ids,
+    "turned_round": lambda: figures.turned_round("abc"),
     "two_tasks": figures.two_tasks,
     "weight_layouts": figures.weight_layouts,
     "windows": figures.windows,
