@@ -24,6 +24,10 @@ COMMANDS = {
         "grade --course class",
         "grade background --course class --workers 4 --late 0.1 --grace 2",
     ),
+    "mark": (
+        "mark answers in words, on a page of this machine",
+        "mark --course class",
+    ),
     "feedback": (
         "write a page for each learner: what was asked, given, and seen by the tests",
         "feedback --course class",
