@@ -64,8 +64,7 @@ def turned_round(letters: str) -> None:
     show_drawing(
         _turned(letters),
         "Each place needs a letter from another place",
-        "Read upward: the letter that is wanted at a place stands at the mirrored one. A layer "
-        "that works on each place alone can't fetch it.",
+        "Read upward: the letter that is wanted at a place stands at the mirrored one.",
         alt=f"Below, the letters {' '.join(letters)}; above, the same turned round. A line leads "
         "from each letter below to the mirrored place above; the lines cross in the middle.",
     )
