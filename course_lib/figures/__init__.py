@@ -18,7 +18,13 @@ from course_lib.figures.diagrams import (
 )
 from course_lib.figures.flow import attention_flow, multi_head_flow
 from course_lib.figures.frames import frames
-from course_lib.figures.inside import lens_grid, patching_grid
+from course_lib.figures.induction import induction_explorer
+from course_lib.figures.inside import (
+    activation_patching,
+    induction_heads,
+    lens_grid,
+    patching_grid,
+)
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.looking import contexts, turned_round
 from course_lib.figures.measuring import held_out_stretches, measurement
@@ -62,6 +68,7 @@ __all__ = [
     "PAIR",
     "SERIES",
     "Said",
+    "activation_patching",
     "alignment_explorer",
     "attention_explorer",
     "attention_flow",
@@ -83,6 +90,8 @@ __all__ = [
     "gpus_that_hold",
     "heat",
     "held_out_stretches",
+    "induction_explorer",
+    "induction_heads",
     "key_value_cache",
     "label_ends",
     "ladder",

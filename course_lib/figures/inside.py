@@ -34,7 +34,7 @@ def _cell(d: Drawing, x: float, y: float, width: float, height: float, share: in
 def _columns(d: Drawing, tokens: Sequence[str]) -> float:
     """Write the tokens above the grid; return the width of a column."""
     width = (WIDTH - LEFT - 4) / len(tokens)
-    d.text(4, 16, "layer ↓, token →", 13, "muted", "start")
+    d.text(4, 16, "layer ↑, token →", 13, "muted", "start")
     for i, token in enumerate(tokens):
         d.text(LEFT + width * (i + 0.5), TOP - 8, _shown(token), 13, weight=600)
     return width
@@ -119,3 +119,63 @@ def patching_grid(
         ValueError: if there isn't a column for each token.
     """
     show_drawing(patching_drawing(tokens, shares), title, caption, alt=alt)
+
+
+def activation_patching() -> None:
+    """Show two runs side by side, and one vector that goes from one into the other."""
+    d = Drawing()
+    words, layers = ["France", "is", "…", "of"], 4
+    top, step, left, gap = 52, 40, 30, 46
+    runs = {"clean": (left, "France", "Paris"), "corrupted": (230, "Italy", "Rome?")}
+    for name, (x, country, answer) in runs.items():
+        hue = "accent" if name == "clean" else "neutral"
+        d.text(x + 1.5 * gap, 18, f"{name} run", 14, weight=600)
+        for i, word in enumerate([country, *words[1:]]):
+            d.text(x + gap * i, top + step * layers + 8, word, 13)
+            for layer in range(layers):
+                y = top + step * (layers - 1 - layer)
+                d.cell(x + gap * i - 13, y, 26, 22, hue, 45 if i == 0 and layer < 3 else 12)
+        d.text(x + 3 * gap, top - 10, answer, 14, hue, weight=600)
+    # The vector that is carried across, and the cell that takes it.
+    y = top + step * 1 + 11
+    d.line([(left + 16, y), (left + 24, y - 20), (206, y - 20), (214, y)], "accent", 2.5)
+    d.cell(230 - 13, y - 11, 26, 22, "accent", 90)
+    show_drawing(
+        d.svg(top + step * layers + 18, limit=WIDE),
+        "One vector of one run is put into the other",
+        "Each column is a token, each row a layer, the first at the bottom. The run on Italy is "
+        "computed as always, but for one vector, which is that of the run on France. What comes "
+        "after it is computed from there. Does it still say Rome?",
+        alt="Two grids of vectors side by side, the clean run on France, which says Paris, and the "
+        "corrupted run on Italy. An arrow leads from one vector in the column of France to the "
+        "same place in the column of Italy, whose cell takes its color.",
+    )
+
+
+def induction_heads() -> None:
+    """Show how two heads continue what was there: one looks back by one, one finds the copy."""
+    d = Drawing()
+    tokens, width, y = ["k", "t", "m", "p", "k", "t", "m"], 52, 116
+    x = [44 + width * i for i in range(len(tokens))]
+    for i, token in enumerate(tokens):
+        hue = {5: "query", 2: "key"}.get(i, "neutral")
+        d.cell(x[i] - 18, y - 18, 36, 36, hue, 20)
+        d.text(x[i], y + 5, token, 16, weight=600)
+    # The first layer: each token takes along which one was before it.
+    for i in range(1, len(tokens)):
+        d.line([(x[i] - 8, y + 20), (x[i] - width / 2, y + 44), (x[i - 1] + 8, y + 22)], "muted")
+        d.text(x[i], y + 62, f"after {tokens[i - 1]}", 13, "key" if i == 2 else "muted")
+    # The second: who stood behind the same token before?
+    d.line([(x[5], y - 20), (x[5], 44), (x[2], 44), (x[2], y - 22)], "attention", 2.5)
+    d.text((x[2] + x[5]) / 2, 34, "layer 2: who comes after t?", 14, "attention", weight=600)
+    d.text(200, y + 86, "layer 1: each token looks at the one before it", 14, "muted")
+    show_drawing(
+        d.svg(y + 96, limit=WIDE),
+        "Two heads, one after the other, find what came next the last time",
+        "The text k t m p comes again. In the first layer each token takes along which token was "
+        "before it. In the second, the present t looks for a token that has “after t” with it, "
+        "finds the m, and says m.",
+        alt="Seven tokens in a row: k t m p k t m. Small arrows lead from each token back to the "
+        "one before it, and below each stands after which token it comes. A large arrow leads "
+        "from the second t back to the first m, under which stands: after t.",
+    )

@@ -56,6 +56,7 @@ NAMES = (
     "questions",
     "memorization",
     "compute",
+    "induction",
 )
 TOLERANCE = 2e-3  # of a probe's figures, relative: processors round differently
 FAILURES = (DataError, CheckpointError, TrainingError, OSError, ValueError)

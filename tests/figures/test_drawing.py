@@ -14,6 +14,7 @@ X = torch.eye(3)
 MERGES = [(b"o", b"w"), (b"l", b"ow"), (b"e", b"r")]
 # Each drawing of the kit, with what it is asked to draw.
 DRAWN = {
+    "activation_patching": figures.activation_patching,
     "attention_flow": lambda: figures.attention_flow(["a", "<b>", "c"], X, X, X, X, X, asking=1),
     "broadcasting": figures.broadcasting,
     "contexts": lambda: figures.contexts(["to", "be"], [1, 2]),
@@ -29,6 +30,7 @@ DRAWN = {
         {"weights": 700e9, "gradients": 700e9, "means": 1400e9}, 80e9
     ),
     "held_out_stretches": figures.held_out_stretches,
+    "induction_heads": figures.induction_heads,
     "key_value_cache": figures.key_value_cache,
     "learning_loop": figures.learning_loop,
     "lens_grid": lambda: figures.lens_grid(

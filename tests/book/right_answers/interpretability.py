@@ -47,3 +47,11 @@ def integrate__backward(f, start, end, steps):
         f(x).backward()
         slopes.append(x.grad)
     return torch.stack(slopes).mean(0) * (end - start)
+
+
+def turning__largest_step(values):
+    return max(range(len(values) - 1), key=lambda i: abs(values[i + 1] - values[i]))
+
+
+def turning__torch(values):
+    return torch.tensor(values, dtype=torch.float64).diff().abs().argmax().item()

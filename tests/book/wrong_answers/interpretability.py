@@ -98,3 +98,24 @@ def integrate__not_divided(f, start, end, steps):
         x = (start + (i + 0.5) / steps * (end - start)).requires_grad_()
         total += torch.autograd.grad(f(x), x)[0]
     return (end - start) * total
+
+
+def turning__only_rises(values):
+    return max(range(len(values) - 1), key=lambda i: values[i + 1] - values[i])
+
+
+def turning__only_falls(values):
+    return max(range(len(values) - 1), key=lambda i: values[i] - values[i + 1])
+
+
+def turning__the_place_after(values):
+    return 1 + max(range(len(values) - 1), key=lambda i: abs(values[i + 1] - values[i]))
+
+
+def turning__the_last_such_place(values):
+    changes = [abs(values[i + 1] - values[i]) for i in range(len(values) - 1)]
+    return len(changes) - 1 - changes[::-1].index(max(changes))
+
+
+def turning__the_greatest_value(values):
+    return values.index(max(values))
