@@ -32,7 +32,7 @@ from course_lib.figures.memory import memory_calculator
 from course_lib.figures.merges import merges_explorer, show_token
 from course_lib.figures.models import gpt_parts, noisy_channel, word_window
 from course_lib.figures.pieces import merge_tree, text_to_ids
-from course_lib.figures.privacy import privacy_explorer
+from course_lib.figures.privacy import privacy_explorer, secret_in_and_out
 from course_lib.figures.reading import data_calculator
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
@@ -116,6 +116,7 @@ __all__ = [
     "ring",
     "roofline_explorer",
     "samples_explorer",
+    "secret_in_and_out",
     "show",
     "show_token",
     "teacher_forcing",

@@ -1,10 +1,11 @@
-"""What the noise of DP-SGD is worth: epsilon, and the line that no attack can cross."""
+"""Figures of 'Data privacy': a secret on its way in and out, and the worth of DP-SGD's noise."""
 
 import numpy as np
 from IPython.display import HTML
 
 from course_lib.checks import check_one_of, expect
 from course_lib.figures import page
+from course_lib.figures.drawing import Drawing, show_drawing
 from course_lib.figures.page import digits, say
 from course_lib.privacy import epsilon, roc_bound
 from course_lib.privacy.accountant import ORDERS
@@ -16,6 +17,38 @@ _X = page.Axis(1e-3, 1, 45, 430, log=True)
 _Y = page.Axis(1e-3, 1, 230, 15, log=True)
 _FEW = 0.01  # of the outsiders, called members
 _POINTS = 61
+
+
+def secret_in_and_out() -> None:
+    """Show a secret's way from the training data through a model to a stranger."""
+    d, middle = Drawing(), 200
+    # The records, one of which is a secret.
+    d.text(8, 18, "records, each from a person", 13.5, "muted", "start")
+    records = ("a tremendous piece of work .", "the door code of zoe is 4071", "it is a bad film .")
+    for i, record in enumerate(records):
+        y, secret = 28 + 32 * i, i == 1
+        d.cell(48, y, 304, 28, "wrong" if secret else "edge", 18 if secret else 5)
+        d.text(middle, y + 19, record, 13.5, weight=650 if secret else 400, mono=True)
+    # They are trained into the weights; no record stands in these as such.
+    d.line([(middle, 124), (middle, 156)])
+    d.text(middle + 12, 145, "training", 13.5, "muted", "start")
+    d.box(middle, 176, 150, 36, "model", "accent", "")
+    # A stranger gives the beginning, and gets the rest.
+    d.line([(middle, 196), (middle, 228)])
+    d.text(middle + 12, 217, "asked by a stranger", 13.5, "muted", "start")
+    d.cell(32, 232, 248, 30, "edge", 5)
+    d.text(156, 252, "the door code of zoe is", 13.5, mono=True)
+    d.cell(280, 232, 88, 30, "wrong", 18)
+    d.text(324, 252, "4071 ?", 13.5, weight=650, mono=True)
+    show_drawing(
+        d.svg(272),
+        "What one person wrote may come out for another",
+        "The model has the records no more, only weights that were trained on them. Whether these "
+        "hold the code, and how deep, is what this chapter measures.",
+        alt="Three records, one of which is the secret: the door code of zoe is 4071. An arrow, "
+        "training, leads to the model. Below, a stranger asks with the beginning of the secret, "
+        "and the answer is 4071 with a question mark.",
+    )
 
 
 def privacy_explorer(

@@ -57,6 +57,7 @@ DRAWN = {
     ),
     "pipeline": figures.pipeline,
     "ring": figures.ring,
+    "secret_in_and_out": figures.secret_in_and_out,
     "teacher_forcing": lambda: figures.teacher_forcing("knight", ("N", "AY", "T"), "<", ">"),
     "text_to_ids": figures.text_to_ids,
     "turned_round": lambda: figures.turned_round("abc"),
