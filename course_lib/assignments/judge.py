@@ -24,10 +24,9 @@ from course_lib.assignments import sandbox
 from course_lib.assignments.cells import Exercise, chapter_path, read_chapter
 from course_lib.assignments.own import borrowed
 from course_lib.assignments.peers import Function, Iteration, Peer, Thing
-from course_lib.assignments.protocol import Form, ProtocolError, Reader, Wire, Writer
+from course_lib.assignments.protocol import Form, Gone, ProtocolError, Reader, Wire, Writer
 from course_lib.assignments.verdicts import Graded, Limits, Verdict
 
-LOST = (ProtocolError, EOFError, OSError, TimeoutError)
 ROOTS = {"course_lib", "torch", "transformers", "collections"}
 
 
@@ -52,17 +51,9 @@ class Judge(Peer):
             if self.calls > self.limits.calls or self.depth > self.limits.depth:
                 raise ProtocolError("too many calls")
             return super().request(form, data)
-        except TimeoutError as error:
-            if error.args:  # the answer's own
-                raise
-            self.lost = "it took too long"
-        except (EOFError, OSError) as error:
-            if error.args:
-                raise
-            self.lost = "its process ended"
-        except (ProtocolError, TypeError, ValueError, KeyError, IndexError) as error:
-            if not isinstance(error, ProtocolError):
-                raise
+        except Gone as error:
+            self.lost = str(error)
+        except ProtocolError as error:
             self.lost = f"what it gave back can't be read: {error}"
         finally:
             self.depth -= 1
@@ -234,16 +225,23 @@ class Runs:
         self.cells, self.seed, self.limits, self.end = cells, seed, limits, end
         self.judge: Judge | None = None
         self.process: Any = None
+        self.hopeless = ""
 
     def ready(self) -> Judge:
         """Return the side that talks to it, with the cells run."""
+        if self.hopeless:  # its own cells end it, so they would again
+            raise Lost(self.hopeless)
         if self.judge is None or self.judge.lost:
             self.stop()
             self.process, sock = sandbox.start(self.limits)
             self.judge = Judge(Wire(sock, self.limits.output), self.limits)
             self.judge.wire.deadline = self.end
             each, one = self.limits.cell_seconds, 0.9 * self.limits.seconds
-            self.judge.request(["start", [self.cells, self.seed, each, one]])
+            try:
+                self.judge.request(["start", [self.cells, self.seed, each, one]])
+            except Lost as error:
+                self.hopeless = f"the notebook's cells can't be run: {error}"
+                raise Lost(self.hopeless) from None
         return self.judge
 
     def stop(self) -> None:

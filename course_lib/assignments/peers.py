@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from course_lib.assignments.protocol import Form, ProtocolError, Reader, Wire, Writer
+from course_lib.assignments.protocol import Form, Gone, ProtocolError, Reader, Wire, Writer
 
 PUBLIC = re.compile(r"[A-Za-z]\w{0,80}", re.ASCII)
 ERRORS = {
@@ -163,7 +163,7 @@ class Peer:
         writer = Writer(self.hand)
         try:
             reply = self.serve(form, data, writer)
-        except (ProtocolError, EOFError, TimeoutError):
+        except (ProtocolError, Gone):
             raise
         except BaseException as error:
             self.wire.send(["error", number, list(told(error))])

@@ -78,6 +78,10 @@ def storage_of(data: bytes) -> torch.UntypedStorage:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8).untyped_storage()
 
 
+class Gone(Exception):
+    """The other side doesn't answer any more; it says why."""
+
+
 class Writer:
     """Makes forms of values.
 
@@ -304,6 +308,11 @@ class Reader:
         return self.number(np.frombuffer(data, dtype).reshape([int(n) for n in rest[1]]))
 
 
+def gone(error: OSError) -> Gone:
+    """Return what is said of a socket's error."""
+    return Gone("it took too long" if isinstance(error, TimeoutError) else "its process ended")
+
+
 class Wire:
     """Sends and receives messages over a socket, up to a size and until a time."""
 
@@ -314,14 +323,17 @@ class Wire:
         """Let the socket wait until the deadline, and no longer."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError
+            raise Gone("it took too long")
         self.sock.settimeout(None if left == float("inf") else left)
 
     def send(self, form: Form, data: bytes | bytearray = b"") -> None:
         """Send one message."""
         text = json.dumps(form).encode()
         self.wait()
-        self.sock.sendall(HEADER.pack(len(text), len(data)) + text + data)
+        try:
+            self.sock.sendall(HEADER.pack(len(text), len(data)) + text + data)
+        except OSError as error:
+            raise gone(error) from None
 
     def exactly(self, size: int) -> bytes:
         """Receive so many bytes."""
@@ -329,9 +341,12 @@ class Wire:
         place, window = 0, memoryview(found)
         while place < size:
             self.wait()
-            got = self.sock.recv_into(window[place:], min(size - place, 2**20))
+            try:
+                got = self.sock.recv_into(window[place:], min(size - place, 2**20))
+            except OSError as error:
+                raise gone(error) from None
             if not got:
-                raise EOFError
+                raise Gone("its process ended")
             place += got
         return bytes(found)
 
@@ -340,8 +355,7 @@ class Wire:
 
         Raises:
             ProtocolError: if it is too long, or isn't JSON.
-            EOFError: if the other side has gone.
-            TimeoutError: at the deadline.
+            Gone: if the other side has ended, or at the deadline.
         """
         length, size = HEADER.unpack(self.exactly(HEADER.size))
         if length > TEXT_LIMIT or size > self.limit:

@@ -23,7 +23,7 @@ import torch
 
 import course_lib.assignments
 from course_lib.assignments.peers import Function, Peer, Thing
-from course_lib.assignments.protocol import Form, ProtocolError, Reader, Wire, Writer
+from course_lib.assignments.protocol import Form, Gone, ProtocolError, Reader, Wire, Writer
 
 ROOTS = {"course_lib", "torch", "transformers", "collections"}
 
@@ -253,7 +253,7 @@ def serve(sock: socket.socket) -> None:
         os.dup2(silence, stream)
     torch.set_num_threads(1)
     worker = Worker(Wire(sock))
-    with contextlib.suppress(EOFError, OSError):
+    with contextlib.suppress(Gone, ProtocolError):
         while True:
             (_, number, form), data = worker.wire.receive()
             worker.answer(number, form, data)

@@ -1,0 +1,333 @@
+"""Answers that want points without being right; none may earn any. Only the sandbox runs them."""
+
+import atexit
+import builtins
+import math
+import os
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+import types
+
+import numpy as np
+import torch
+
+
+class Same:
+    """Equal to all, near to all."""
+
+    def __eq__(self, other):
+        return True
+
+    def __ne__(self, other):
+        return False
+
+    __hash__ = None
+
+    def __lt__(self, other):
+        return True
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __sub__(self, other):
+        return 0.0
+
+    __rsub__ = __add__ = __radd__ = __sub__
+
+    def __abs__(self):
+        return 0.0
+
+    __float__ = __abs__
+
+    def __bool__(self):
+        return True
+
+    def __iter__(self):
+        return iter([self] * 3)
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, key):
+        return self
+
+
+class Like(float):
+    """A number that equals all."""
+
+    __eq__ = Same.__eq__
+    __lt__ = __gt__ = Same.__lt__
+    __hash__ = float.__hash__
+
+
+class Pretender(Same):
+    """Of another class than it says."""
+
+    @property
+    def __class__(self):
+        return float
+
+
+class Agreeing(torch.Tensor):
+    """A tensor on which every function of torch agrees."""
+
+    @classmethod
+    def __torch_function__(cls, function, kinds, args=(), named=None):
+        return True
+
+
+class Arrays(Same):
+    """An array of whatever is wanted."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.zeros(2)
+
+
+def one_step__equals_everything(*_):
+    return Same()
+
+
+def one_step__a_pair_that_equals_everything(*_):
+    return Same(), Same()
+
+
+def one_step__numbers_that_equal_everything(*_):
+    return Like(0), Like(0)
+
+
+def one_step__lies_about_its_class(*_):
+    return Pretender(), Pretender()
+
+
+def one_step__not_a_number(*_):
+    return math.nan, math.nan
+
+
+def one_step__an_array_on_demand(*_):
+    return Arrays()
+
+
+def to_shares__a_tensor_that_agrees(counts, extra):
+    return torch.zeros_like(counts).as_subclass(Agreeing)
+
+
+def to_shares__an_array_on_demand(counts, extra):
+    return Arrays()
+
+
+def to_shares__not_a_number(counts, extra):
+    return torch.full(counts.shape, math.nan)
+
+
+def to_shares__patched_comparisons(counts, extra):
+    torch.allclose = torch.equal = lambda *_, **__: True
+    torch.Tensor.__eq__ = lambda *_: True
+    np.testing.assert_allclose = lambda *_, **__: None
+    return torch.zeros_like(counts)
+
+
+def one_step__patched_mathematics(*_):
+    math.isclose = lambda *_, **__: True
+    builtins.all = lambda *_: True
+    return 0.0, 0.0
+
+
+def one_step__patched_modules(*_):
+    sys.modules["math"] = types.SimpleNamespace(isclose=lambda *_, **__: True)
+    sys.meta_path.insert(0, types.SimpleNamespace(find_spec=lambda *_: None))
+    return 0.0, 0.0
+
+
+def one_step__patched_time_and_chance(*_):
+    time.monotonic = time.time = lambda: 0.0
+    random.random = lambda: 0.0
+    return 0.0, 0.0
+
+
+def one_step__reseeds(*_):
+    torch.manual_seed(0)
+    return 0.0, 0.0
+
+
+def one_step__at_exit(*_):
+    atexit.register(print, "passed")
+    return 0.0, 0.0
+
+
+def one_step__threads_left_behind(*_):
+    threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+    return 0.0, 0.0
+
+
+def one_step__a_patched_check(*_):
+    import course_lib.assignments.judge as judge
+
+    judge.attempt = lambda *_: ("passed", "")
+    return 0.0, 0.0
+
+
+def one_step__no_assertions_in_trees(*_):
+    import ast
+
+    ast.parse = builtins.compile = lambda *_, **__: None
+    return 0.0, 0.0
+
+
+def one_step__an_error_of_the_tests_own(*_):
+    raise AssertionError("")
+
+
+def one_step__says_it_is_not_written(*_):
+    raise NotImplementedError
+
+
+def one_step__the_end_of_iteration(*_):
+    raise StopIteration
+
+
+def one_step__leaves_politely(*_):
+    sys.exit(0)
+
+
+def one_step__an_interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def one_step__an_error_without_a_text(*_):
+    class Odd(Exception):
+        def __str__(self):
+            raise ValueError
+
+    raise Odd
+
+
+def one_step__knows_the_inputs_in_sight(w, b, x, y, rate):
+    return {(0.5, 1): (1.4, 1.3), (2, -1): (2, -1)}[w, b]
+
+
+def one_step__lists_in_lists(*_):
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    return deep
+
+
+def one_step__a_list_in_itself(*_):
+    ring = []
+    ring += [ring, ring]
+    return ring
+
+
+def one_step__a_huge_number(*_):
+    return 10**400_000, 0
+
+
+def one_step__a_huge_text(*_):
+    return "x" * 50_000_000
+
+
+def one_step__numbers_without_end(*_):
+    while True:
+        yield 1.4
+
+
+def to_shares__a_huge_tensor(counts, extra):
+    return torch.zeros(2**28)
+
+
+def to_shares__a_tensor_seen_from_far(counts, extra):
+    return torch.zeros(1).expand(2**20, 2**20)
+
+
+def to_shares__its_own_argument_changed(counts, extra):
+    counts.zero_()
+    return counts
+
+
+def to_shares__its_argument_of_another_size(counts, extra):
+    counts.untyped_storage().resize_(2**20)
+    return counts
+
+
+def one_step__runs_in_circles(*_):
+    return one_step__runs_in_circles()
+
+
+def one_step__text_for_pages_and_tables(*_):
+    return "=cmd|' /C calc'!A0<script>alert(1)</script>\x1b[31m\u202e"
+
+
+def sockets():
+    for number in range(3, 64):
+        try:
+            yield socket.socket(fileno=os.dup(number))
+        except OSError:
+            continue
+
+
+def one_step__answers_for_the_judge(*_):
+    for text in (b'["reply", 5, ["passed", []]]', b'["verdict", 1, "passed"]'):
+        for wire in sockets():
+            wire.sendall(struct.pack(">IQ", len(text), 0) + text)
+    return 0.0, 0.0
+
+
+def one_step__noise_on_the_line(*_):
+    for wire in sockets():
+        wire.sendall(os.urandom(4096))
+    return 0.0, 0.0
+
+
+def one_step__promises_more_than_comes(*_):
+    for wire in sockets():
+        wire.sendall(struct.pack(">IQ", 2**31, 2**60))
+    return 0.0, 0.0
+
+
+def one_step__asks_the_judge_for_what_it_never_gave(*_):
+    text = b'["ask", 1, ["call", 1, ["tuple", []], ["dict", []]]]'
+    for wire in sockets():
+        wire.sendall(struct.pack(">IQ", len(text), 0) + text)
+    return 0.0, 0.0
+
+
+def one_step__hangs_up(*_):
+    for wire in sockets():
+        wire.shutdown(socket.SHUT_RDWR)
+    return 0.0, 0.0
+
+
+def one_step__never_ends(*_):
+    while True:
+        try:
+            time.sleep(1000)
+        except TimeoutError:
+            continue
+
+
+def one_step__ends_its_process(*_):
+    os._exit(0)
+
+
+def one_step__kills_itself(*_):
+    os.kill(os.getpid(), 9)
+
+
+def one_step__kills_all_it_can(*_):
+    os.kill(-1, 9)
+    os.kill(0, 9)
+
+
+def one_step__reads_where_nothing_is(*_):
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+def one_step__prints_without_end(*_):
+    for _ in range(2000):
+        os.write(1, b"x" * 2**20)
+    return 0.0, 0.0

@@ -1,0 +1,151 @@
+"""Hostile and broken submissions: none earns a point, none stops the batch, nothing is left."""
+
+import json
+import math
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from course_lib.assignments import sandbox
+from course_lib.assignments.cells import Exercise, chapter_path, read_chapter
+from course_lib.assignments.verdicts import Limits
+
+pytestmark = pytest.mark.long
+HOSTILE = Path(__file__).parent / "hostile"
+CHAPTER = "numbers_that_learn"
+LIMITS = Limits(seconds=6, cell_seconds=4, memory=2**30, disk=2**25)
+WALLS, ANSWERS = (
+    (HOSTILE / f"{name}.py").read_text(encoding="utf-8") for name in ("walls", "answers")
+)
+WAYS = re.findall(r"^def (wall__\w+)", WALLS, re.M)
+FORGERIES = re.findall(r"^def (\w+__\w+)", ANSWERS, re.M)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    if (missing := sandbox.why_not()) is not None:
+        pytest.skip(missing)
+    from course_lib.assignments import judge
+
+    return judge
+
+
+@pytest.fixture(scope="module")
+def begun(judge):
+    """Start a process for cells once for all tests; the next one starts where one has ended."""
+    started = {}
+    os.environ["CANARY"] = "CANARY"
+
+    def runs(source):
+        if source not in started:
+            started[source] = judge.Runs([source], 1, LIMITS, time.monotonic() + 600)
+        return started[source]
+
+    yield runs
+    del os.environ["CANARY"]
+    for one in started.values():
+        one.stop()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_walls_hold(judge, begun, way):
+    test = f"def test_{way}(attempt):\n    got = attempt()\n    assert got == 'held', got"
+    hidden = f"def hidden_{test[4:]}"
+    exercise = Exercise(CHAPTER, way, 1.0, "", test, hidden, "", "", "")
+    got = judge.judged(exercise, {}, begun(WALLS), 1)
+    assert got.earned == 1, got.message
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_no_point_that_was_not_earned(judge, begun, name):
+    exercises, names, _ = judge.load(CHAPTER)
+    (exercise,) = [one for one in exercises if one.name == name.partition("__")[0]]
+    got = judge.judged(exercise, names, begun(ANSWERS), 1, name)
+    assert got.earned == 0, got
+    assert not got.hidden
+    assert "\x1b" not in got.message
+    assert len(got.message) <= 500
+    knows = name == "one_step__knows_the_inputs_in_sight"
+    said = "not written yet" if name == "one_step__says_it_is_not_written" else "not yet"
+    assert got.visible == ("passed" if knows else said)
+
+
+def notebook(*cells: object) -> bytes:
+    made = [
+        one if isinstance(one, dict) else {"cell_type": "code", "source": one, "metadata": {}}
+        for one in cells
+    ]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4}).encode()
+
+
+RIGHT = {one.name: one.solution for one in read_chapter(chapter_path(CHAPTER))}
+STEP = RIGHT["one_step"]
+FILES = {  # what is handed in, with the points that it earns
+    "empty": (b"", 0),
+    "not JSON": (b"{'cells': [", 0),
+    "JSON, but no notebook": (b"[1, 2]", 0),
+    "no list of cells": (b'{"cells": 5}', 0),
+    "cells that are none": (b'{"cells": [5, null, {"cell_type": 3}, {}]}', 0),
+    "a source of numbers": (b'{"cells": [{"cell_type": "code", "source": [1]}]}', 0),
+    "brackets in brackets": (b"[" * 500_000, 0),
+    "no text": (os.urandom(10_000), 0),
+    "too large": (b'{"cells": [' + b" " * 30_000_000, 0),
+    "no cells": (notebook(), 0),
+    "the answer as a text cell": (notebook({"cell_type": "markdown", "source": STEP}), 0),
+    "an answer twice, the last one wrong": (notebook(STEP, "def one_step(*_): return 0, 0"), 0),
+    "an answer twice, the last one right": (notebook("def one_step(*_): return 0, 0", STEP), 1),
+    "a cell that ends the process": (notebook(STEP, "import os; os._exit(0)"), 0),
+    "a cell that never ends": (notebook("while True: pass", STEP), 1),
+    "a cell that leaves": (notebook("raise SystemExit", STEP), 1),
+    "a cell that isn't Python": (notebook("def (:", STEP), 1),
+    "magics": (notebook("%pip install x\n!rm -rf /", "%%bash\nrm -rf /", STEP), 1),
+    "tests deleted, renamed, edited, worth more": (
+        notebook(
+            "def test_one_step(answer): pass",
+            "hidden_test_one_step = test_one_step",
+            {
+                "cell_type": "code",
+                "source": STEP,
+                "metadata": {"exercise": {"name": "other", "points": 99}, "tags": ["solution"]},
+                "id": "../../x",
+            },
+        ),
+        1,
+    ),
+    "an answer that isn't a function": (notebook("one_step = 5"), 0),
+    "an answer that is a class": (
+        notebook("class one_step(tuple):\n def __new__(*a): return tuple.__new__(tuple, (0, 0))"),
+        0,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def graded(judge, tmp_path_factory):
+    """Grade all files in one batch."""
+    from course_lib.assignments import pool
+    from course_lib.assignments.verdicts import Job
+
+    folder = tmp_path_factory.mktemp("; rm -rf $HOME `id`\n&& submissions")
+    for what, (data, _) in FILES.items():
+        Path(folder, f"{what}.ipynb").write_bytes(data)
+    Path(folder, "a link.ipynb").symlink_to("/etc/passwd")
+    Path(folder, "a folder.ipynb").mkdir()
+    before = sorted(folder.rglob("*"))
+    jobs = [Job(path, CHAPTER, 1) for path in before]
+    done = {one.submission.stem: one for one in pool.grade_many(jobs, 2, LIMITS)}
+    assert len(done) == len(jobs), "each submission has a result, whatever the others do"
+    assert sorted(folder.rglob("*")) == before, "nothing is left outside"
+    return done
+
+
+@pytest.mark.parametrize("what", [*FILES, "a link", "a folder"])
+def test_a_file_earns_what_its_answers_earn(graded, what):
+    earned = sum(one.earned for one in graded[what].verdicts)
+    wanted = FILES[what][1] if what in FILES else 0
+    assert math.isclose(earned, wanted), graded[what]
+    assert [one.name for one in graded[what].verdicts] == list(RIGHT)
+    assert [one.points for one in graded[what].verdicts] == [1, 1, 2, 2, 3]
