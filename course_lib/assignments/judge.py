@@ -12,8 +12,10 @@ import io
 import json
 import random
 import re
+import socket
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,9 @@ from course_lib.assignments.protocol import Form, Gone, ProtocolError, Reader, W
 from course_lib.assignments.verdicts import Graded, Limits, Verdict
 
 ROOTS = {"course_lib", "torch", "transformers", "collections"}
+
+
+Start = Callable[[], tuple[Any, socket.socket]]
 
 
 class Lost(Exception):
@@ -221,7 +226,10 @@ def cells_of(submission: Path, limit: int) -> list[str]:
 class Runs:
     """The process that runs one submission's cells; started again when an answer ends it."""
 
-    def __init__(self, cells: list[str], seed: int, limits: Limits, end: float) -> None:
+    def __init__(
+        self, cells: list[str], seed: int, limits: Limits, end: float, start: Start | None = None
+    ) -> None:
+        self.start = start or functools.partial(sandbox.start, limits)
         self.cells, self.seed, self.limits, self.end = cells, seed, limits, end
         self.judge: Judge | None = None
         self.process: Any = None
@@ -233,7 +241,7 @@ class Runs:
             raise Lost(self.hopeless)
         if self.judge is None or self.judge.lost:
             self.stop()
-            self.process, sock = sandbox.start(self.limits)
+            self.process, sock = self.start()
             self.judge = Judge(Wire(sock, self.limits.output), self.limits)
             self.judge.wire.deadline = self.end
             each, one = self.limits.cell_seconds, 0.9 * self.limits.seconds
@@ -319,7 +327,14 @@ def judged(
             runs.judge.wire.deadline = runs.end
 
 
-def grade(submission: Path, chapter: str, *, seed: int, limits: Limits | None = None) -> Graded:
+def grade(
+    submission: Path,
+    chapter: str,
+    *,
+    seed: int,
+    limits: Limits | None = None,
+    start: Start | None = None,
+) -> Graded:
     """Grade one submission: each exercise's test and hidden test, in the sandbox.
 
     Args:
@@ -327,6 +342,7 @@ def grade(submission: Path, chapter: str, *, seed: int, limits: Limits | None = 
         chapter: the name of the chapter whose exercises it answers.
         seed: what the tests' own draws start from; the same seed gives the same inputs.
         limits: what the submission may use.
+        start: starts the process that runs its code; a new one of the sandbox unless given.
 
     Raises:
         RuntimeError: where the sandbox can't be built; it says what to install.
@@ -348,7 +364,7 @@ def grade(submission: Path, chapter: str, *, seed: int, limits: Limits | None = 
         ]
         return Graded(submission, chapter, seed, lost, problems, 0.0)
     mine = [exercises[0].imports, *(one for one in cells if one.strip() not in shown)]
-    runs = Runs(mine, seed, limits, begun + limits.total_seconds)
+    runs = Runs(mine, seed, limits, begun + limits.total_seconds, start)
     verdicts = []
     try:
         for exercise in exercises:

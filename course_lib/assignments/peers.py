@@ -219,3 +219,10 @@ def told(error: BaseException) -> tuple[str, str]:
         return kinds[0], said[:2000]
     known = next((kind for kind in kinds if kind in ERRORS), "")
     return (known, said[:2000]) if known else (kinds[0][:80], said[:2000])
+
+
+def warm() -> None:
+    """Load what torch loads at its first use, so that a forked process has it already."""
+    weight = torch.nn.Parameter(torch.ones(1))
+    torch.optim.SGD([weight], lr=0.0).step()
+    torch.manual_seed(0)

@@ -11,10 +11,11 @@ import resource
 import selectors
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from course_lib.assignments import sandbox
+from course_lib.assignments import sandbox, zygote
 from course_lib.assignments.verdicts import Graded, Job, Limits, Verdict
 
 JUDGE_MEMORY = 4 * 2**30  # bytes that a judge may take for what an answer returns
@@ -51,11 +52,35 @@ def failed(job: Job, why: str) -> Graded:
     return Graded(job.submission, job.chapter, job.seed, lost, [why])
 
 
-def fork(job: Job, limits: Limits) -> tuple[int, int]:
+class Zygotes:
+    """One process to fork workers from for each chapter that is being graded."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.begun = limits, dict[str, zygote.Zygote | None]()
+
+    def starter(self, chapter: str, used: set[str]) -> Callable[[], Any] | None:
+        """Return what forks a worker, if it can be; end those of chapters that are done."""
+        from course_lib.assignments import judge, peers
+
+        for other in self.begun.keys() - used - {chapter}:
+            self.end(other)
+        if chapter not in self.begun:
+            exercises, _, _ = judge.load(chapter)  # once for all: a forked judge has it already
+            peers.warm()
+            self.begun[chapter] = zygote.begin(self.limits, exercises[0].imports)
+        found = self.begun[chapter]
+        return found.fork if found else None
+
+    def end(self, chapter: str) -> None:
+        """End one."""
+        if (found := self.begun.pop(chapter, None)) is not None:
+            found.end()
+
+
+def fork(job: Job, limits: Limits, start: Callable[[], Any] | None) -> tuple[int, int]:
     """Start a judge; return its process id and where its result can be read."""
     from course_lib.assignments import judge
 
-    judge.load(job.chapter)  # once for all: a fork has it already
     read, write = os.pipe()
     pid = os.fork()
     if pid:
@@ -66,7 +91,7 @@ def fork(job: Job, limits: Limits) -> tuple[int, int]:
         os.close(read)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + JUDGE_MEMORY, used + JUDGE_MEMORY))
-        graded = judge.grade(job.submission, job.chapter, seed=job.seed, limits=limits)
+        graded = judge.grade(job.submission, job.chapter, seed=job.seed, limits=limits, start=start)
         with os.fdopen(write, "w") as out:
             out.write(to_text(graded))
     except BaseException as error:
@@ -92,11 +117,12 @@ def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) 
     limits = limits or Limits()
     waiting = iter(jobs)
     running: dict[int, Running] = {}
-    selector = selectors.DefaultSelector()
+    selector, zygotes = selectors.DefaultSelector(), Zygotes(limits)
     try:
         while True:
             while len(running) < workers and (job := next(waiting, None)) is not None:
-                pid, pipe = fork(job, limits)
+                used = {one.job.chapter for one in running.values()}
+                pid, pipe = fork(job, limits, zygotes.starter(job.chapter, used))
                 running[pipe] = Running(job, pid, time.monotonic() + limits.total_seconds + 30)
                 selector.register(pipe, selectors.EVENT_READ)
             if not running:
@@ -120,4 +146,6 @@ def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) 
                 os.kill(one.pid, signal.SIGKILL)
                 os.waitpid(one.pid, 0)
                 os.close(pipe)
+        for chapter in list(zygotes.begun):
+            zygotes.end(chapter)
         selector.close()

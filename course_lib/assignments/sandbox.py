@@ -19,6 +19,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from course_lib.assignments.verdicts import Limits
@@ -120,8 +121,13 @@ def landlock() -> None:
     os.close(ruleset)
 
 
-def close_in(limits: dict[str, float]) -> None:
-    """Put up the second wall around this process, for good. It is called within the first."""
+def close_in(limits: dict[str, float], last: Callable[[], None] | None = None) -> None:
+    """Put up the second wall around this process, for good. It is called within the first.
+
+    Args:
+        limits: as :class:`Limits` names them.
+        last: what is to be done while it still can be.
+    """
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     memory, disk = int(limits["memory"]), int(limits["disk"])
     for what, most in (
@@ -135,6 +141,8 @@ def close_in(limits: dict[str, float]) -> None:
         (resource.RLIMIT_MEMLOCK, 0),
     ):
         resource.setrlimit(what, (most, most))
+    if last:
+        last()
     landlock()
     libc("prctl", 38, 1, 0, 0, 0)  # no new privileges
     program = seccomp_filter(platform.machine())

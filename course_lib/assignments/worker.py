@@ -251,6 +251,7 @@ def serve(sock: socket.socket) -> None:
     silence = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(silence, stream)
+    os.close(silence)
     torch.set_num_threads(1)
     worker = Worker(Wire(sock))
     with contextlib.suppress(Gone, ProtocolError):

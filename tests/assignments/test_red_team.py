@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.assignments import sandbox
+from course_lib.assignments import sandbox, zygote
 from course_lib.assignments.cells import Exercise, chapter_path, read_chapter
 from course_lib.assignments.verdicts import Limits
 
@@ -36,26 +36,34 @@ def judge():
 @pytest.fixture(scope="module")
 def begun(judge):
     """Start a process for cells once for all tests; the next one starts where one has ended."""
-    started = {}
     os.environ["CANARY"] = "CANARY"
+    parent = zygote.begin(LIMITS, "import torch")
+    started = {}
 
-    def runs(source):
-        if source not in started:
-            started[source] = judge.Runs([source], 1, LIMITS, time.monotonic() + 600)
-        return started[source]
+    def runs(source, forked):
+        if forked and parent is None:
+            pytest.skip("namespaces can't be nested here")
+        if (source, forked) not in started:
+            start = parent.fork if forked else None
+            end = time.monotonic() + 600
+            started[source, forked] = judge.Runs([source], 1, LIMITS, end, start)
+        return started[source, forked]
 
     yield runs
     del os.environ["CANARY"]
     for one in started.values():
         one.stop()
+    if parent:
+        parent.end()
 
 
+@pytest.mark.parametrize("forked", [False, True])
 @pytest.mark.parametrize("way", WAYS)
-def test_the_walls_hold(judge, begun, way):
+def test_the_walls_hold(judge, begun, way, forked):
     test = f"def test_{way}(attempt):\n    got = attempt()\n    assert got == 'held', got"
     hidden = f"def hidden_{test[4:]}"
     exercise = Exercise(CHAPTER, way, 1.0, "", test, hidden, "", "", "")
-    got = judge.judged(exercise, {}, begun(WALLS), 1)
+    got = judge.judged(exercise, {}, begun(WALLS, forked), 1)
     assert got.earned == 1, got.message
 
 
@@ -63,7 +71,7 @@ def test_the_walls_hold(judge, begun, way):
 def test_no_point_that_was_not_earned(judge, begun, name):
     exercises, names, _ = judge.load(CHAPTER)
     (exercise,) = [one for one in exercises if one.name == name.partition("__")[0]]
-    got = judge.judged(exercise, names, begun(ANSWERS), 1, name)
+    got = judge.judged(exercise, names, begun(ANSWERS, True), 1, name)
     assert got.earned == 0, got
     assert not got.hidden
     assert "\x1b" not in got.message

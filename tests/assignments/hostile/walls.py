@@ -5,6 +5,7 @@ import gc
 import os
 import resource
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -72,12 +73,12 @@ def wall__memory_of_the_first_process():
 
 
 def wall__the_chapters_with_hidden_tests():
-    found = [
-        path
-        for root in ("/course", "/work", "/root", "/home")
-        for path in Path(root).rglob("*.ipynb")
-    ]
-    return unless([path for path in found if "site-packages" not in str(path)])
+    found = []
+    for root in ("/course", "/work", "/root", "/home", "/tmp"):
+        for folder, folders, files in os.walk(root):
+            folders[:] = [f for f in folders if f"{folder}/{f}" not in (sys.prefix, "/root/.pyenv")]
+            found += [name for name in files if name.endswith(".ipynb")]
+    return unless(found)
 
 
 def wall__the_reader_of_chapters():
@@ -281,14 +282,14 @@ def wall__hard_links_out():
 
 
 def wall__open_files_of_the_judge():
-    kinds = [
-        os.readlink(f"/proc/self/fd/{name}")
-        for name in os.listdir("/proc/self/fd")
-        if os.path.exists(f"/proc/self/fd/{name}")
-    ]
-    return unless(
-        [kind for kind in kinds if not kind.startswith(("/dev/null", "socket:", "/proc"))]
-    )
+    kinds = []
+    for number in range(256):
+        try:
+            mode = os.fstat(number).st_mode
+        except OSError:
+            continue
+        kinds.append("socket" if stat.S_ISSOCK(mode) else "device" if stat.S_ISCHR(mode) else mode)
+    return unless(sorted(kinds) != ["device"] * 3 + ["socket"] and kinds)
 
 
 def wall__the_clock():
