@@ -21,6 +21,8 @@ from course_lib.assignments.feedback import feedback
 from course_lib.assignments.grade import Runner, grade
 from course_lib.assignments.gradebook import FILE, Gradebook
 from course_lib.assignments.release import notebooks, release, without_check, written
+from course_lib.assignments.report import report
+from course_lib.files import written_whole
 
 DUE = datetime(2027, 1, 31, 17, tzinfo=UTC)
 FIRST = [
@@ -167,7 +169,7 @@ def download(handed: Sequence[Handed], chapter: str) -> bytes:
 def demo(
     out: Path, chapter: str, runner: Runner, workers: int = 2, folder: Path = NOTEBOOKS
 ) -> dict[str, Any]:
-    """Make the class, grade what it handed in, write its feedback; return what each kind got.
+    """Make the class, grade it, write feedback and report; return what each kind got.
 
     Args:
         out: the class's folder; it must be new or empty.
@@ -191,6 +193,8 @@ def demo(
     taken = collect([packed], out, due=DUE, folder=folder)
     done = grade(out, [chapter], runner=runner, workers=workers, late=0.1, seed=1, folder=folder)
     feedback(out, folder=folder)
+    with written_whole(out / "report.html") as part:
+        part.write_text(report(out, folder=folder)[0], encoding="utf-8")
     # What each kind of submission got.
     with Gradebook(out / FILE) as book:
         scores = {row["student_id"]: row for row in book.scores()}
@@ -224,7 +228,8 @@ def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
         said.append(f"  {kind}: {', '.join(got)}")
     most = done["class"][0]["max_score"]
     said += [
-        f"These are points, of {most:g}. Each learner's page is in {args.out / 'feedback'};",
-        f"now try: python -m course_lib.assignments export csv --course {args.out}",
+        f"These are points, of {most:g}. Open {args.out / 'report.html'}; each learner's page "
+        f"is in {args.out / 'feedback'}. Now try:",
+        f"python -m course_lib.assignments export csv --course {args.out}",
     ]
     return 0, done, "\n".join(said)
