@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from project import NOTEBOOKS, read_notebook
 
+from course_lib.assignments.cells import PARTS, read_chapter
+
 FOLDER = Path(__file__).parent
-PARTS = ("test", "exercise", "solution", "hidden-test")
 
 
 def load(chapter: Path) -> tuple[str, dict[str, dict[str, str]], list[str]]:
@@ -25,34 +26,15 @@ def load(chapter: Path) -> tuple[str, dict[str, dict[str, str]], list[str]]:
     A chapter that is wrong is told by a test of its own; the others' tests run.
     """
     try:
-        code = [cell for cell in read_notebook(chapter).cells if cell.cell_type == "code"]
-    except AssertionError as error:
+        read_notebook(chapter)
+        found = read_chapter(chapter)
+    except (AssertionError, ValueError) as error:
         return "", {}, [str(error)]
-    exercises: dict[str, dict[str, str]] = defaultdict(dict)
-    faults = [] if len(code) > 1 else [f"{chapter.name}: expected an install and an import cell"]
-    for cell in code:
-        if "exercise" in cell.metadata:
-            parts = set(PARTS) & set(cell.metadata.get("tags", []))
-            name = cell.metadata.exercise.get("name")
-            twice = parts & exercises[name].keys() if name in exercises else set()
-            if twice:
-                faults.append(
-                    f"{chapter.name}, cell {cell.id}: exercise {name} has another cell tagged "
-                    f"{twice.pop()!r}; keep one, or give this exercise a name of its own"
-                )
-            elif name is None or len(parts) != 1:
-                faults.append(
-                    f"{chapter.name}, cell {cell.id}: expected metadata exercise.name and one tag "
-                    f"of {', '.join(PARTS)}; got {name!r} and {sorted(parts)}"
-                )
-            else:
-                exercises[name][parts.pop()] = cell.source
-    for name, found in exercises.items():
-        lacking = [part for part in PARTS if part not in found]
-        if lacking:
-            faults.append(f"{chapter.name}, exercise {name}: add a cell tagged {lacking[0]!r}")
-    whole = {name: found for name, found in exercises.items() if len(found) == len(PARTS)}
-    return code[1].source if len(code) > 1 else "", whole, faults
+    parts = {
+        one.name: dict(zip(PARTS, (one.test, one.stub, one.solution, one.hidden_test), strict=True))
+        for one in found
+    }
+    return found[0].imports if found else "", parts, []
 
 
 FOUND = {path.stem: load(path) for path in NOTEBOOKS}
