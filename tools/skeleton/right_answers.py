@@ -1,4 +1,4 @@
-"""Right answers to the exercises of 'TITLE', each written in another way."""
+"""Right answers to the exercises of 'TITLE', each in another way."""
 
 
 def total__one_by_one(numbers):
