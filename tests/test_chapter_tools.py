@@ -79,7 +79,7 @@ def test_a_new_chapter_stands_in_every_list_at_one_place(made, part, after, befo
     parts = {p["caption"]: p["chapters"] for p in yaml.safe_load(files["_toc.yml"])["parts"]}
     if part:
         assert parts[part][-1] == {"file": "notebooks/new_one"}
-    assert list(parts)[-2:] == [chapter.LOOKING_BACK, "Look things up"]
+    assert list(parts)[-3:] == [chapter.LOOKING_BACK, "Teaching", "Look things up"]
 
 
 def test_a_chapter_that_the_map_plans_takes_that_place():

@@ -98,8 +98,8 @@ FAULTS: list[tuple[str, Callable, str]] = [
     ),
     (
         "a long cell",
-        lambda n: n.cells[4].update(source="x = 1\n" * 30),
-        r"cell 5 .*expected at most 25 lines, got 30; split the cell",
+        lambda n: n.cells[5].update(source="x = 1\n" * 30),
+        r"cell 6 .*expected at most 25 lines, got 30; split the cell",
     ),
     (
         "an answer in sight",
@@ -108,15 +108,15 @@ FAULTS: list[tuple[str, Callable, str]] = [
     ),
     (
         "a cell that was not run",
-        lambda n: n.cells[4].update(execution_count=None),
-        r"cell 5 .*expected execution count 3, got None",
+        lambda n: n.cells[5].update(execution_count=None),
+        r"cell 6 .*expected execution count 4, got None",
     ),
     (
         "an error",
-        lambda n: n.cells[4].update(
+        lambda n: n.cells[5].update(
             outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
         ),
-        r"cell 5 .* failed; mend it and run it again",
+        r"cell 6 .* failed; mend it and run it again",
     ),
     (
         "a path of one machine",
@@ -130,8 +130,8 @@ FAULTS: list[tuple[str, Callable, str]] = [
     ),
     (
         "strange metadata",
-        lambda n: n.cells[4].metadata.update(color="red"),
-        r"cell 5 .*metadata \['color'\] is not used here; remove it",
+        lambda n: n.cells[5].metadata.update(color="red"),
+        r"cell 6 .*metadata \['color'\] is not used here; remove it",
     ),
     (
         "an id twice",

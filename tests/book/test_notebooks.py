@@ -314,9 +314,9 @@ def borrowed(path) -> dict[str, tuple[str, set[str]]]:
     Free for all are the imports, cells that begin with ``# Setup``, and a section named so.
     """
     free, earlier, own, title, sections = set(dir(builtins)), set(), set(), "", {"": ("", set())}
-    install, imports = code_cells(path)[:2]
+    first = [cell.id for cell in code_cells(path)[:2]]  # the installation, the imports
     for cell in read_notebook(path).cells:
-        if cell.id == install.id:
+        if cell.id in first[:1]:
             continue
         if cell.cell_type == "markdown":
             for part in re.split(r"(?m)^(?=## )", cell.source):
@@ -326,7 +326,7 @@ def borrowed(path) -> dict[str, tuple[str, set[str]]]:
                     sections[title] = (text.strip(), set())
             continue
         made, read = names_in(cell.source)
-        shared = cell.id == imports.id or cell.source.startswith("# Setup")
+        shared = cell.id in first or cell.source.startswith("# Setup")
         known = free if shared else free | own  # a setup cell needs setup cells only
         sections[title][1].update((read - made - known) & (earlier | own))
         (free if shared or title.startswith("Setup") else own).update(made)
