@@ -335,7 +335,6 @@ def borrowed(path) -> dict[str, tuple[str, set[str]]]:
 
 # Chapters whose sections don't all say yet what they go on with.
 TO_BE_SAID = {
-    "compute",
     "interpretability",
 }
 
