@@ -25,9 +25,10 @@ import torch
 from course_lib.assignments import sandbox
 from course_lib.assignments.cells import Exercise, chapter_path, read_chapter
 from course_lib.assignments.own import borrowed
-from course_lib.assignments.peers import Function, Iteration, Peer, Thing
-from course_lib.assignments.protocol import Form, Gone, ProtocolError, Reader, Wire, Writer
+from course_lib.assignments.peers import Function, Iteration, Peer, Thing, limited
+from course_lib.assignments.protocol import Form, ProtocolError, Reader, Writer, truths
 from course_lib.assignments.verdicts import Graded, Limits, Verdict
+from course_lib.assignments.wire import Gone, Wire
 
 ROOTS = {"course_lib", "torch", "transformers", "collections"}
 
@@ -63,6 +64,17 @@ class Judge(Peer):
         finally:
             self.depth -= 1
         raise Lost(self.lost)
+
+    def must(self, *form: Any) -> Any:
+        """Ask for what a learner's code has no part in; where that fails, it has meddled."""
+        try:
+            (found,), _ = self.request(list(form))
+        except Lost:
+            raise
+        except Exception as error:
+            self.lost = f"its process doesn't work any more: {type(error).__name__}"
+            raise Lost(self.lost) from None
+        return found
 
     def answer(self, number: Form, form: Form, data: bytes) -> None:
         """Let the learner's side call back, as often as it may."""
@@ -137,7 +149,7 @@ class Judge(Peer):
 def restore(reader: Reader, changes: Form) -> None:
     """Change arguments as the answer changed them."""
     for number, form in changes:
-        target = reader.read(["ref", number])
+        target = reader.value(["ref", number])
         if isinstance(target, list):
             target[:] = reader.read(form)
         elif isinstance(target, dict | set):
@@ -151,6 +163,9 @@ def restore(reader: Reader, changes: Form) -> None:
             with torch.no_grad():
                 flat = torch.empty(0, dtype=torch.uint8).set_(target)
                 flat.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+            for one in reader.table:
+                if isinstance(one, torch.Tensor):
+                    truths(one)
         elif isinstance(target, torch.Tensor):
             fresh = reader.read(form)
             target.data, target.grad = fresh.data, fresh.grad
@@ -246,7 +261,7 @@ class Runs:
             self.judge.wire.deadline = self.end
             each, one = self.limits.cell_seconds, 0.9 * self.limits.seconds
             try:
-                self.judge.request(["start", [self.cells, self.seed, each, one]])
+                self.judge.must("start", [self.cells, self.seed, each, one])
             except Lost as error:
                 self.hopeless = f"the notebook's cells can't be run: {error}"
                 raise Lost(self.hopeless) from None
@@ -301,8 +316,8 @@ def judged(
         judge.calls = judge.depth = 0
         judge.tapes.clear()
         judge.wire.deadline = min(runs.end, time.monotonic() + runs.limits.seconds)
-        judge.request(["seed", seed])
-        (number,), _ = judge.request(["define", called or exercise.name])
+        judge.must("seed", seed)
+        number = judge.must("define", called or exercise.name)
         if type(number) is not int:
             return verdict("missing", f"no {exercise.name} is defined")
         answer = Thing(judge, number, exercise.name)
@@ -311,16 +326,19 @@ def judged(
             for part in (exercise.test, exercise.hidden_test):
                 exec(compile(part, exercise.name, "exec"), mine)
         seed_all(seed)
-        visible, message = attempt(mine[f"test_{exercise.name}"], answer)
+        patience = runs.limits.seconds + 5  # for what the judge itself does with the answers
+        with limited(patience):
+            visible, message = attempt(mine[f"test_{exercise.name}"], answer)
         if visible != "passed" or judge.lost:
             return verdict("not yet" if visible == "passed" else visible, message or judge.lost)
         seed_all(seed)
-        hidden, message = attempt(mine[f"hidden_test_{exercise.name}"], answer)
+        with limited(patience):
+            hidden, message = attempt(mine[f"hidden_test_{exercise.name}"], answer)
         passed = hidden == "passed" and not judge.lost
         # A hidden test's hint may tell its inputs; the learner gets no more than that it failed.
         said = "" if passed else "it passes the test in sight, and not another one on new inputs"
         return verdict(visible, said, passed)
-    except Lost as error:
+    except (Lost, TimeoutError) as error:
         return verdict("not yet", clean(str(error)))
     finally:
         if runs.judge is not None:

@@ -5,14 +5,18 @@ function that was handed over can be called back, also within a call. A stand-in
 that its class here defines, and no others.
 """
 
+import contextlib
 import itertools
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from course_lib.assignments.protocol import Form, Gone, ProtocolError, Reader, Wire, Writer
+from course_lib.assignments.protocol import Form, ProtocolError, Reader, Unsent, Writer
+from course_lib.assignments.wire import Gone, Wire
 
 PUBLIC = re.compile(r"[A-Za-z]\w{0,80}", re.ASCII)
 ERRORS = {
@@ -83,6 +87,8 @@ STAND_INS = {"function": Function, "iteration": Iteration, "thing": Thing}
 class Peer:
     """One side: it knows what it has handed over, and answers calls to it."""
 
+    caught: type[BaseException] = Exception  # what a call raises is told to the other side
+
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.handed: dict[int, Any] = {}
@@ -101,7 +107,7 @@ class Peer:
             return ["iteration", self.export(value), ""]
         if callable(value):
             return ["function", self.export(value), ""]
-        raise ProtocolError(f"a {type(value).__name__} can't be sent")
+        raise Unsent(f"a {type(value).__name__} can't be sent")
 
     def take(self, reader: Reader, form: Form) -> Any:
         """Return what a form of a word that isn't a value's stands for."""
@@ -146,8 +152,8 @@ class Peer:
                 raise ProtocolError("a reply to another question")
             elif word == "reply":
                 return form, data
-            elif word == "error":
-                raise self.error(*map(str, form[:2]))
+            elif word == "error" and [type(one) for one in form] == [str, str]:
+                raise self.error(*form)
             else:
                 raise ProtocolError("neither a question nor a reply")
 
@@ -163,9 +169,12 @@ class Peer:
         writer = Writer(self.hand)
         try:
             reply = self.serve(form, data, writer)
-        except (ProtocolError, Gone):
-            raise
-        except BaseException as error:
+        except (ProtocolError, Gone) as error:
+            if not isinstance(error, Unsent):
+                raise
+            self.wire.send(["error", number, list(told(error))])
+            return
+        except self.caught as error:
             self.wire.send(["error", number, list(told(error))])
             return
         self.wire.send(["reply", number, reply], writer.data)
@@ -206,11 +215,32 @@ class Peer:
         return list(found)
 
 
+def too_long(*_: Any) -> None:
+    """Stop what takes too long."""
+    raise TimeoutError("it took too long")
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Stop what runs longer within it; only the outermost one counts."""
+    main = threading.current_thread() is threading.main_thread()  # the only one that can
+    if not main or seconds <= 0 or signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def told(error: BaseException) -> tuple[str, str]:
     """Return an error's kind, or the nearest kind that both sides know, and what it says."""
     try:
-        said = str(error)
-    except Exception:
+        said = str.__str__(str(error))
+    except BaseException:  # of a learner's own making
         said = ""
     if isinstance(error, KeyError) and len(error.args) == 1:
         said = str(error.args[0])

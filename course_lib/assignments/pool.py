@@ -64,6 +64,9 @@ class Zygotes:
 
         for other in self.begun.keys() - used - {chapter}:
             self.end(other)
+        found = self.begun.get(chapter)
+        if found is not None and found.process.poll() is not None:
+            self.end(chapter)  # the system has ended it, for want of memory
         if chapter not in self.begun:
             exercises, _, _ = judge.load(chapter)  # once for all: a forked judge has it already
             peers.warm()

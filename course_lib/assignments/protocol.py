@@ -2,9 +2,11 @@
 
 A message is JSON and, behind it, the bytes of tensors and arrays. What a value is stands in its
 first word: ``["list", [...]]``, ``["tensor", "float32", [2, 3], [offset, length], ...]``. A
-:class:`Writer` makes such a form of a value and a :class:`Reader` a value of a form. What comes
-from the learner's side is read strictly: an unknown word, a wrong type, a size or place that
-doesn't fit is a :class:`ProtocolError`, never an attempt.
+:class:`Writer` makes such a form of a value, or raises :class:`Unsent`; a :class:`Reader` makes a
+value of a form. What comes from the learner's side is read strictly: an unknown word, a wrong
+type, a size or place that doesn't fit, a key that comes twice is a :class:`ProtocolError`, never
+an attempt. What is read takes no more memory than the message, a tensor that repeats its entries
+no more than ``LARGEST`` when it is written out.
 
 Arguments that a function may change in place, and that others may share, are numbered in the
 order in which they are met, on both sides alike; what changed then goes back by its number.
@@ -12,19 +14,16 @@ order in which they are met, on both sides alike; what changed then goes back by
 
 import collections
 import fractions
-import json
 import math
-import socket
-import struct
-import time
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-HEADER = struct.Struct(">IQ")
-TEXT_LIMIT = 8 * 2**20  # bytes of JSON in one message
+LARGEST = 2**28  # bytes of one tensor or array, written out
+AXES = 32
 DTYPES = {
     str(kind).removeprefix("torch."): kind
     for kind in (
@@ -33,6 +32,8 @@ DTYPES = {
     )
 }
 ARRAY_KINDS = "biufcU"
+ARRAY_TYPE = re.compile(r"[<|][biufcU]\d{1,9}")
+WHOLE = re.compile(r"-?0x[0-9a-f]{1,20000}")
 CONTAINERS: dict[str, Any] = {
     "list": list,
     "tuple": tuple,
@@ -45,7 +46,7 @@ WORDS: dict[type, str] = {made: word for word, made in CONTAINERS.items()} | {
     collections.defaultdict: "dict",
     collections.OrderedDict: "dict",
 }
-PLAIN = {"range": range, "slice": slice, "fraction": fractions.Fraction}
+PLAIN = ("bytes", "dtype", "device", "ellipsis", "slice", "complex", "fraction", "range")
 Form = Any  # what JSON can say
 
 
@@ -53,16 +54,40 @@ class ProtocolError(Exception):
     """The other side sent what the protocol doesn't know, or too much of it."""
 
 
+class Unsent(ProtocolError, TypeError):
+    """A value that no message can say."""
+
+
+def entries(shape: Form, size: int) -> int:
+    """Return how many entries of so many bytes a shape has, after it has been checked."""
+    if type(shape) is not list or len(shape) > AXES:
+        raise ProtocolError("a shape that isn't one")
+    if not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+        raise ProtocolError("a shape that isn't one")
+    if size * math.prod(n or 1 for n in shape) > LARGEST:
+        raise ProtocolError("a tensor or array of too many entries")
+    return math.prod(shape)
+
+
 def view(storage: torch.UntypedStorage, dtype: str, shape: Form, stride: Form, offset: Form) -> Any:
     """Return a tensor over a storage, after it has been made sure that it lies within it."""
-    numbers = [*shape, *stride, offset]
-    if len(shape) != len(stride) or not all(type(n) is int and 0 <= n < 2**40 for n in numbers):
-        raise ProtocolError("a tensor's shape isn't one")
     kind = DTYPES[dtype]
+    many = entries(shape, kind.itemsize)
+    steps = [*stride, offset]
+    if len(shape) != len(stride) or not all(type(n) is int and 0 <= n < 2**40 for n in steps):
+        raise ProtocolError("a tensor's steps aren't ones")
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
-    if 0 not in shape and (last + 1) * kind.itemsize > storage.nbytes():
+    if many and (last + 1) * kind.itemsize > storage.nbytes():
         raise ProtocolError("a tensor reaches beyond its memory")
-    return torch.empty(0, dtype=kind).set_(storage, offset, tuple(shape), tuple(stride))
+    made = torch.empty(0, dtype=kind).set_(storage, offset, tuple(shape), tuple(stride))
+    truths(made)
+    return made
+
+
+def truths(tensor: torch.Tensor) -> None:
+    """Make sure that what calls itself true or false is one of both."""
+    if tensor.dtype == torch.bool and tensor.numel() and tensor.view(torch.uint8).max() > 1:
+        raise ProtocolError("neither true nor false")
 
 
 def raw(tensor: torch.Tensor) -> bytes:
@@ -76,10 +101,6 @@ def storage_of(data: bytes) -> torch.UntypedStorage:
     if not data:
         return torch.UntypedStorage(0)
     return torch.frombuffer(bytearray(data), dtype=torch.uint8).untyped_storage()
-
-
-class Gone(Exception):
-    """The other side doesn't answer any more; it says why."""
 
 
 class Writer:
@@ -112,11 +133,24 @@ class Writer:
             self.numbers.append(value)
 
     def write(self, value: Any) -> Form:
-        """Return a value's form."""
+        """Return a value's form.
+
+        Raises:
+            Unsent: if it has none.
+        """
+        try:
+            return self.form(value)
+        except RecursionError:
+            raise Unsent("what is nested too deep, or in itself, can't be sent") from None
+
+    def form(self, value: Any) -> Form:
+        """Return a value's form, unless it is nested too deep."""
         kind = type(value)
         if value is None or kind in (bool, str, float):
             return value
         if kind is int:
+            if value.bit_length() > 80_000:
+                raise Unsent("a whole number of so many digits can't be sent")
             return value if abs(value) < 2**63 else ["int", hex(value)]
         if id(value) in self.known:
             return ["ref", self.known[id(value)]]
@@ -128,8 +162,8 @@ class Writer:
             return self.tensor(value)
         if isinstance(value, np.ndarray) and value.dtype.kind in ARRAY_KINDS:
             self.number(value)
-            made = np.ascontiguousarray(value)
-            return ["array", value.dtype.str, list(value.shape), self.blob(made.tobytes())]
+            native = np.asarray(value, value.dtype.newbyteorder("="))
+            return ["array", native.dtype.str, list(value.shape), self.blob(native.tobytes())]
         if isinstance(value, np.generic) and value.dtype.kind in ARRAY_KINDS:
             return ["scalar", value.dtype.str, self.blob(value.tobytes())]
         if isinstance(value, tuple):  # named ones, torch.Size
@@ -159,14 +193,15 @@ class Writer:
 
     def tensor(self, value: torch.Tensor) -> Form:
         """Return a tensor's form: a view of memory that both sides share, or its entries."""
-        if value.layout != torch.strided or value.device.type != "cpu":
-            raise ProtocolError(f"a tensor on {value.device}, {value.layout}, can't be sent")
         dtype, shape = str(value.dtype).removeprefix("torch."), list(value.shape)
+        if value.layout != torch.strided or value.device.type != "cpu" or dtype not in DTYPES:
+            raise Unsent(f"a tensor of {dtype} on {value.device}, {value.layout}, can't be sent")
         leaf = bool(value.requires_grad and value.is_leaf)
         with torch.no_grad():
             storage = value.untyped_storage()
             place = -1 - storage.data_ptr()  # no object's id is negative
-            if self.numbers is None and place not in self.known:
+            lazy = value.is_conj() or value.is_neg()  # its memory holds other entries
+            if lazy or (self.numbers is None and place not in self.known):
                 return ["tensor", dtype, shape, self.blob(raw(value)), leaf]
             if place in self.known and place != -1:
                 memory = ["ref", self.known[place]]
@@ -198,15 +233,19 @@ class Reader:
         numbers: bool = False,
     ) -> None:
         self.data, self.take, self.numbers = data, take, numbers
+        self.left = len(data)
         self.table: list[Any] = [] if table is None else table
 
     def blob(self, form: Form) -> bytes:
-        """Return the bytes that a form says."""
+        """Return the bytes that a form says; none are given twice, so that they take no more."""
         start, length = form
         if not (type(start) is type(length) is int and 0 <= start <= start + length):
             raise ProtocolError("bytes without a place")
         if start + length > len(self.data):
             raise ProtocolError("bytes beyond the end")
+        self.left -= length
+        if self.left < 0:
+            raise ProtocolError("bytes that were given before")
         return self.data[start : start + length]
 
     def number(self, value: Any) -> Any:
@@ -223,27 +262,30 @@ class Reader:
         """
         if form is None or type(form) in (bool, int, float, str):
             return form
+        if type(form) is not list or not form or type(form[0]) is not str:
+            raise ProtocolError("no form of a value")
         try:
-            return self.value(form)
+            found = self.value(form)
         except ProtocolError:
             raise
         except Exception as error:
             raise ProtocolError(f"no value: {type(error).__name__}") from None
+        if isinstance(found, torch.UntypedStorage):
+            raise ProtocolError("memory, where a value should be")
+        return found
 
     def value(self, form: Form) -> Any:
         """Return the value of a form that is more than a number or a text."""
         word, *rest = form
         if word in ("list", "set", "tuple", "frozenset"):
-            (items,) = rest
-            if word in ("tuple", "frozenset"):
-                return CONTAINERS[word](map(self.read, items))
-            many = self.number(CONTAINERS[word]())
-            (many.extend if word == "list" else many.update)([self.read(one) for one in items])
-            return many
+            return self.many(word, *rest)
         if word in ("dict", "counter"):
+            (pairs,) = rest
             table = self.number(CONTAINERS[word]())
-            for key, one in rest[0]:
-                dict.__setitem__(table, self.read(key), self.read(one))
+            for key, one in pairs:
+                if (made := self.read(key)) in table:
+                    raise ProtocolError("a key that was given before")
+                dict.__setitem__(table, made, self.read(one))
             return table
         if word == "ref":
             (number,) = rest
@@ -255,37 +297,61 @@ class Reader:
         if word in ("array", "scalar"):
             return self.array(word, rest)
         if word == "int":
-            if len(rest[0]) > 20_000:
-                raise ProtocolError("a whole number of too many digits")
+            if not WHOLE.fullmatch(*rest):
+                raise ProtocolError("no whole number, or one of too many digits")
             return int(rest[0], 16)
-        if word == "bytes":
-            return bytes(self.blob(rest[0]))
-        if word == "complex":
-            return complex(*map(float, rest))
         if word in PLAIN:
-            return PLAIN[word](*map(self.read, rest))
+            return self.plain(word, rest)
+        return self.take(self, form)
+
+    def many(self, word: str, items: Form) -> Any:
+        """Return a list, tuple or set."""
+        if type(items) is not list:
+            raise ProtocolError("items that aren't a list")
+        if word in ("tuple", "frozenset"):
+            made = CONTAINERS[word]([self.read(one) for one in items])
+        else:
+            made = self.number(CONTAINERS[word]())
+            (made.extend if word == "list" else made.update)([self.read(one) for one in items])
+        if len(made) != len(items):
+            raise ProtocolError("an item that was given before")
+        return made
+
+    def plain(self, word: str, rest: Form) -> Any:
+        """Return one of Python's or torch's smaller values."""
+        if word == "bytes":
+            return bytes(self.blob(*rest))
         if word == "dtype":
-            return DTYPES[rest[0]]
+            (name,) = rest
+            return DTYPES[name]
         if word == "device":
             return torch.device("cpu")
         if word == "ellipsis":
             return ...
-        return self.take(self, form)
+        numbers = [self.read(one) for one in rest]
+        if word == "slice":
+            return slice(*numbers)
+        if not all(type(one) is (float if word == "complex" else int) for one in numbers):
+            raise ProtocolError(f"a {word} of what aren't numbers for it")
+        made = {"complex": complex, "fraction": fractions.Fraction, "range": range}[word](*numbers)
+        if word == "range" and len(made) > LARGEST // 16:
+            raise ProtocolError("a range that is too long")
+        return made
 
     def tensor(self, word: str, rest: Form) -> Any:
         """Return a tensor, or memory that tensors share."""
         if word == "memory":
-            return self.number(storage_of(self.blob(rest[0])))
+            return self.number(storage_of(self.blob(*rest)))
         if word == "tensor":
             dtype, shape, place, leaf = rest
-            data, entries = self.blob(place), math.prod(map(int, shape))
-            if entries * DTYPES[dtype].itemsize != len(data):
+            data, size = self.blob(place), DTYPES[dtype].itemsize
+            if entries(shape, size) * size != len(data):
                 raise ProtocolError("a tensor's bytes don't fit its shape")
             strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
             made = view(storage_of(data), dtype, shape, strides, 0)
             return made.requires_grad_() if leaf is True else made
         (memory, dtype, shape, stride, offset), leaf, grad, parameter = rest
-        storage = self.read(memory)
+        storage = self.value(memory)
         if not isinstance(storage, torch.UntypedStorage):
             raise ProtocolError("a tensor without memory")
         made = view(storage, dtype, shape, stride, offset)
@@ -299,69 +365,16 @@ class Reader:
 
     def array(self, word: str, rest: Form) -> Any:
         """Return a numpy array, or one number of numpy's."""
-        dtype = np.dtype(str(rest[0]))
-        if dtype.kind not in ARRAY_KINDS:
+        if not ARRAY_TYPE.fullmatch(rest[0]) or not (dtype := np.dtype(rest[0])).itemsize:
             raise ProtocolError("an array of no numbers")
+        shape = rest[1] if word == "array" else []
         data = bytearray(self.blob(rest[-1]))
-        if word == "scalar":
-            return np.frombuffer(data, dtype)[0]
-        return self.number(np.frombuffer(data, dtype).reshape([int(n) for n in rest[1]]))
-
-
-def gone(error: OSError) -> Gone:
-    """Return what is said of a socket's error."""
-    return Gone("it took too long" if isinstance(error, TimeoutError) else "its process ended")
-
-
-class Wire:
-    """Sends and receives messages over a socket, up to a size and until a time."""
-
-    def __init__(self, sock: socket.socket, limit: int = 2**34) -> None:
-        self.sock, self.limit, self.deadline = sock, limit, float("inf")
-
-    def wait(self) -> None:
-        """Let the socket wait until the deadline, and no longer."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise Gone("it took too long")
-        self.sock.settimeout(None if left == float("inf") else left)
-
-    def send(self, form: Form, data: bytes | bytearray = b"") -> None:
-        """Send one message."""
-        text = json.dumps(form).encode()
-        self.wait()
-        try:
-            self.sock.sendall(HEADER.pack(len(text), len(data)) + text + data)
-        except OSError as error:
-            raise gone(error) from None
-
-    def exactly(self, size: int) -> bytes:
-        """Receive so many bytes."""
-        found = bytearray(size)
-        place, window = 0, memoryview(found)
-        while place < size:
-            self.wait()
-            try:
-                got = self.sock.recv_into(window[place:], min(size - place, 2**20))
-            except OSError as error:
-                raise gone(error) from None
-            if not got:
-                raise Gone("its process ended")
-            place += got
-        return bytes(found)
-
-    def receive(self) -> tuple[Form, bytes]:
-        """Receive one message.
-
-        Raises:
-            ProtocolError: if it is too long, or isn't JSON.
-            Gone: if the other side has ended, or at the deadline.
-        """
-        length, size = HEADER.unpack(self.exactly(HEADER.size))
-        if length > TEXT_LIMIT or size > self.limit:
-            raise ProtocolError("more was sent than may be")
-        text, data = self.exactly(length), self.exactly(size)
-        try:
-            return json.loads(text), data
-        except (ValueError, RecursionError):
-            raise ProtocolError("no message") from None
+        if entries(shape, dtype.itemsize) * dtype.itemsize != len(data):
+            raise ProtocolError("an array's bytes don't fit its shape")
+        # What isn't true or false, or no character, is no value though it has the right size.
+        if dtype.kind == "b" and any(data.translate(None, b"\0\1")):
+            raise ProtocolError("neither true nor false")
+        if dtype.kind == "U" and (np.frombuffer(data, np.uint32) > 0x10FFFF).any():
+            raise ProtocolError("text that isn't one")
+        made = np.ndarray(tuple(shape), dtype, data)
+        return made[()] if word == "scalar" else self.number(made)
