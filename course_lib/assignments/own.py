@@ -8,22 +8,88 @@ import ast
 
 from course_lib.assignments.cells import Exercise
 
+LAYERS = {
+    *("MultiHeadAttention", "SelfAttention", "MultiheadAttention"),
+    *("scaled_dot_product_attention", "multi_head_attention_forward"),
+}
+OPTIMIZERS = {"Adam", "AdamW", "SGD", "optim"}
+# A name, or a module whose every name is meant.
 OWN: dict[tuple[str, str], set[str]] = {
+    ("background", "training_days"): {"course_lib.costs"},
     ("background", "best_model"): {"compute_optimal"},
-    ("preprocessing", "encode"): {"encode_word", "BPETokenizer"},
-    ("self_attention_class", "cross_layer"): {
-        *("MultiHeadAttention", "SelfAttention", "MultiheadAttention"),
-        *("scaled_dot_product_attention", "multi_head_attention_forward"),
-    },
+    ("background", "energy_range"): {"course_lib.costs"},
+    ("compute", "block_flops"): {"course_lib.costs"},
+    ("compute", "round_groups"): {"course_lib.efficiency"},
+    ("compute", "best_guesses"): {"course_lib.efficiency"},
+    ("numbers_that_learn", "one_step"): {"torch"},
+    ("numbers_that_learn", "logit_slopes"): {"backward", "autograd"},
+    ("numbers_that_learn", "fit"): OPTIMIZERS,
+    ("preprocessing", "encode"): {"encode_word", "BPETokenizer", "join"},
+    ("self_attention_class", "count_weights"): LAYERS,
+    ("self_attention_class", "cross_layer"): LAYERS,
     ("self_attention_mathematics", "softmax"): {"softmax", "log_softmax", "Softmax"},
-    ("self_attention_mathematics", "attend"): {"scaled_dot_product_attention"},
+    ("self_attention_mathematics", "attend"): LAYERS,
     ("self_attention_mathematics", "late_causal_mask"): {"causal_mask"},
     ("self_attention_mathematics", "rope"): {"apply_rope"},
     ("training", "cross_entropy"): {"cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss"},
-    ("training", "adam_step"): {"Adam", "AdamW", "optim"},
-    ("training", "factor"): {"warmup_stable_decay"},
+    ("training", "adam_step"): OPTIMIZERS,
+    ("training", "factor"): {"course_lib"},
+    ("training", "learn"): {"course_lib"},
+    ("training_on_gpu", "limited_by"): {"course_lib.costs"},
 }
+METHODS = {"join"}  # of texts, too: only the function of that name is meant
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+class Names:
+    """What the names in a notebook's cells stand for.
+
+    Attributes:
+        bodies: what a name is defined as, or a cell's own line sets it to.
+        own: the names of functions and classes that the cells define.
+        origins: where an imported name comes from, such as ``course_lib.costs``.
+        whole: modules of which everything was imported.
+    """
+
+    def __init__(self, cells: list[str]) -> None:
+        self.bodies: dict[str, ast.AST] = {}
+        self.own: set[str] = set()
+        self.origins: dict[str, str] = {}
+        self.whole: set[str] = set()
+        for source in cells:
+            try:
+                tree = ast.parse(source)
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
+            for node in ast.walk(tree):
+                self.take(node)
+            for one in tree.body:
+                if isinstance(one, ast.Assign):
+                    named = [name.id for name in one.targets if isinstance(name, ast.Name)]
+                    self.bodies |= dict.fromkeys(named, one.value)
+
+    def take(self, node: ast.AST) -> None:
+        """Remember what a definition or an import says of a name."""
+        if isinstance(node, Definition):
+            self.bodies[node.name] = node
+            self.own.add(node.name)
+        elif isinstance(node, ast.Import):
+            self.origins |= {one.asname: one.name for one in node.names if one.asname}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            self.origins |= {one.asname or one.name: f"{module}.{one.name}" for one in node.names}
+            self.whole |= {module for one in node.names if one.name == "*"}
+
+    def path(self, node: ast.AST, local: set[str]) -> str:
+        """Return what a name or an attribute stands for, as far as it can be read; or ""."""
+        if isinstance(node, ast.Attribute):
+            return f"{self.path(node.value, local)}.{node.attr}"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return node.value
+        if not isinstance(node, ast.Name) or node.id in self.own | local:
+            return ""
+        mine = node.id in self.bodies and node.id not in self.origins
+        return "" if mine else self.origins.get(node.id, node.id)
 
 
 def borrowed(exercise: Exercise, cells: list[str]) -> str:
@@ -31,30 +97,30 @@ def borrowed(exercise: Exercise, cells: list[str]) -> str:
     forbidden = OWN.get((exercise.chapter, exercise.name))
     if not forbidden:
         return ""
-    bodies: dict[str, ast.AST] = {}
-    aliases: dict[str, str] = {}
-    for source in cells:
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, Definition):
-                bodies[node.name] = node
-            elif isinstance(node, ast.Assign):
-                bodies |= {one.id: node.value for one in node.targets if isinstance(one, ast.Name)}
-            elif isinstance(node, ast.ImportFrom | ast.Import):
-                aliases |= {one.asname: one.name for one in node.names if one.asname}
+    names = Names(cells)
+    if found := forbidden & names.whole:
+        return min(found)
     waiting, seen = [exercise.name], {exercise.name}
     while waiting:
-        for node in ast.walk(bodies.get(waiting.pop(), ast.Pass())):
-            text = node.value if isinstance(node, ast.Constant) else ""
-            name = getattr(node, "attr", "") or getattr(node, "id", "") or text
-            name = aliases.get(name, name) if isinstance(name, str) else ""
-            used = name.rpartition(".")[2]
-            if used in forbidden and (used != exercise.name or isinstance(node, ast.Attribute)):
-                return used
-            if name in bodies and name not in seen:
-                seen.add(name)
-                waiting.append(name)
+        nodes = list(ast.walk(names.bodies.get(waiting.pop(), ast.Pass())))
+        local = {node.arg for node in nodes if isinstance(node, ast.arg)}
+        stored = [node for node in nodes if isinstance(node, ast.Name)]
+        local |= {node.id for node in stored if isinstance(node.ctx, ast.Store)}
+        # Each name within it, and what such a name is defined as.
+        for node in nodes:
+            path = names.path(node, local)
+            parts = path.split(".")
+            # The last part counts as a name, all that stands before as modules.
+            meant = {".".join(parts[:i]) for i in range(1, len(parts) + 1)} | {parts[-1]}
+            if isinstance(node, ast.Constant) and not path.replace(".", "").isidentifier():
+                meant = set()
+            if not isinstance(node, ast.Name):
+                meant -= METHODS
+            if found := forbidden & meant:
+                return min(found)
+            used = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+            followed = names.bodies if isinstance(node, ast.Name) else names.own
+            if used in followed and used not in seen | local:
+                seen.add(used)
+                waiting.append(used)
     return ""
