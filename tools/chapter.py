@@ -36,7 +36,7 @@ def read_map(home: str) -> list[Item]:
         if found := re.match(r"<li><strong>(.+)</strong>", line):
             part = found[1]
         elif found := re.fullmatch(
-            r'<li>(?:<a href="\.\./notebooks/(\w+)\.html">)?([^<]+)(?:</a>)?</li>', line
+            r'<li>(?:<a href="\.\./notebooks/(\w+)\.html">)?([^<]+)(?:</a>[^<]*)?</li>', line
         ):
             items.append(Item(number, part, found[1] or "", html.unescape(found[2])))
     return items
@@ -230,6 +230,7 @@ def main() -> None:
         path = ROOT / name
         print(f"{'changed' if path.exists() else 'new':<8} {name}")
         path.write_text(text, encoding="utf-8")
+    print("The map of book/home.md: say behind its link what a reader can do after it.")
     print("The chapter before it: let its last sentence say what this one brings.")
     print(f"Now write notebooks/{args.name}.ipynb, and run: make check CHAPTER={args.name}")
 

@@ -35,6 +35,13 @@ def hours(minutes: float) -> str:
     return f"{max(1, round(minutes / 30)) / 2:g}"
 
 
+def time_to_read(cells: list[dict]) -> str:
+    """Return the hours in which a chapter is read and tried, without its exercises."""
+    words = sum(len(source(c).split()) for c in cells if c["cell_type"] == "markdown")
+    code = sum(cell["cell_type"] == "code" for cell in cells)
+    return hours(words / WORDS_A_MINUTE + code * MINUTES_A_CELL)
+
+
 def goals(cells: list[dict]) -> str:
     """Return what a chapter says that a learner can do after it."""
     opening = next(t for c in cells if "After this chapter you can:" in (t := source(c)))
@@ -49,11 +56,9 @@ def chapter_table() -> str:
     told = []
     for path in chapters():
         cells, exercises = read_cells(path), read_chapter(path)
-        words = sum(len(source(c).split()) for c in cells if c["cell_type"] == "markdown")
-        code = sum(cell["cell_type"] == "code" for cell in cells)
         points = sum(one.points for one in exercises)
         link = f"[{called[path.stem]}](../notebooks/{path.name})"
-        time = hours(words / WORDS_A_MINUTE + code * MINUTES_A_CELL)
+        time = time_to_read(cells)
         own = hours(points * MINUTES_A_POINT) if points else ""
         slides = f'<a href="../slides/{path.stem}.html">slides</a>'
         rows.append(f"| {link} | {time} | {len(exercises)} | {points:g} | {own} | {slides} |")
