@@ -181,8 +181,9 @@ def why_not() -> str | None:
     if tried.returncode:
         said = (tried.stderr.strip().split("\n") or [""])[-1][:200]
         return (
-            f"bubblewrap can't build its sandbox here ({said}): allow user namespaces "
-            "(sudo sysctl kernel.unprivileged_userns_clone=1), or grade on another machine."
+            f"bubblewrap can't build its sandbox here ({said}): allow user namespaces (on Ubuntu "
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, on Debian sudo sysctl "
+            "kernel.unprivileged_userns_clone=1), or grade on another machine."
         )
     return None
 
