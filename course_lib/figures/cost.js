@@ -1,4 +1,5 @@
 const now = {...data.first};
+const ON_MANY = 4; // the row that one GPU doesn't need
 const energy = (kwh) => inUnits(kwh, words.energies, digits);
 const time = (seconds) => inUnits(seconds, words.times, number);
 const scientific = (x) => {
@@ -24,7 +25,8 @@ const draw = () => {
     say(words.range, {low, high}),
     say(words.dollars, {low: cheap, high: dear}),
   ];
-  rows(find("tbody"), words.rows.map((name, i) => [say(name, {many}), values[i]]));
+  const facts = words.rows.map((name, i) => [say(name, {many}), values[i]]);
+  rows(find("tbody"), facts.filter((_, i) => i !== ON_MANY || now.n > 1));
   tell({
     n: number(now.parameters), d: number(now.tokens), gpu: gpu.name, percent: now.percent, time: time(seconds / now.n), many,
   });

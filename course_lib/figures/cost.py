@@ -19,6 +19,7 @@ from course_lib.figures import page
 from course_lib.figures.page import digits, in_units, number, say
 
 _STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+_ON_MANY = 4  # the row that one GPU does not need
 
 
 def cost_calculator(
@@ -105,11 +106,14 @@ def cost_calculator(
         "dollars": DOLLARS_PER_GPU_HOUR,
     }
     names = [say(name, many=many) for name in words["rows"]]
+    facts = list(zip(names, values, strict=True))
+    if n_gpus == 1:  # its time stands in the row before
+        del facts[_ON_MANY]
     return page.figure(
         "cost",
         data,
         page.says(say(words["says"], **run)),
-        page.table(zip(names, values, strict=True), kind="lm-facts"),
+        page.table(facts, kind="lm-facts"),
         caption={
             "pue": PUE[0],
             "high_pue": PUE[1],
