@@ -28,7 +28,7 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
                                 studies.compute, studies.ladder
     privacy                     text, data, evaluation, model, generation, pretrained, privacy,
                                 studies.memorization
-    interpretability            pretrained, interpret, studies.induction
+    interpretability            pretrained, interpret, studies.features, studies.induction
     questions                   data, costs, pretrained
 
 Imports go down one list, which ``tests/test_imports.py`` holds; nothing is imported here.

@@ -13,6 +13,13 @@ from course_lib.interpret.heads import (
     without_heads,
 )
 from course_lib.interpret.probes import Probe, control_labels
+from course_lib.interpret.sparse import (
+    SparseAutoencoder,
+    explained,
+    fit_autoencoder,
+    named,
+    strongest,
+)
 from course_lib.interpret.streams import (
     changed_stream,
     last_score,
@@ -23,17 +30,22 @@ from course_lib.interpret.streams import (
 
 __all__ = [
     "Probe",
+    "SparseAutoencoder",
     "attention_weights",
     "changed_attention",
     "changed_stream",
     "control_labels",
+    "explained",
+    "fit_autoencoder",
     "gradient_times_input",
     "integrated_gradients",
     "last_score",
     "logit_lens",
+    "named",
     "patch_stream",
     "prefix_matching",
     "repeated_tokens",
     "residual_stream",
+    "strongest",
     "without_heads",
 ]

@@ -57,6 +57,7 @@ NAMES = (
     "memorization",
     "compute",
     "induction",
+    "features",
 )
 TOLERANCE = 2e-3  # of a probe's figures, relative: processors round differently
 FAILURES = (DataError, CheckpointError, TrainingError, OSError, ValueError)
