@@ -5,19 +5,15 @@ that it holds although the machine's speed drifts.
 """
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own messages aren't results
-
 import matplotlib.pyplot as plt
 import torch
-from common import positive, processor
+from common import peak_megabytes, positive, processor
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
 
 from course_lib import figures
 from course_lib.attention import MultiHeadAttention
@@ -72,23 +68,6 @@ def seconds(steps: dict[str, Callable], x: torch.Tensor, runs: int) -> dict[str,
                 torch.cuda.synchronize()
             taken[name].append(time.perf_counter() - start)
     return taken
-
-
-def peak_megabytes(step: Callable, x: torch.Tensor) -> float:
-    """Return the most memory that was held at once for tensors made by the step, in MB."""
-    if x.is_cuda:
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        step(x)
-        return (torch.cuda.max_memory_allocated() - before) / 1e6
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        step(x)
-    changes = [e for e in recorded.profiler.kineto_results.events() if e.name() == "[memory]"]
-    held = peak = 0
-    for event in sorted(changes, key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        peak = max(peak, held)
-    return peak / 1e6
 
 
 def machine(device: str) -> str:

@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own messages aren't results
+
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 
 def positive(text: str) -> int:
@@ -37,3 +40,21 @@ def memory_bandwidth(megabytes: int = 512, runs: int = 6) -> float:
     """Return how many bytes a second the processor reads from memory at best, with all threads."""
     numbers = torch.ones(megabytes * 2**18)  # four bytes each: far more than a cache holds
     return numbers.nbytes / min(seconds(numbers.sum) for _ in range(runs))
+
+
+def peak_megabytes(step: Callable, x: torch.Tensor) -> float:
+    """Return the most memory that was held at once for tensors made by the step, in MB."""
+    if x.is_cuda:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        step(x)
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        step(x)
+    changes = [e for e in recorded.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(changes, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak / 1e6

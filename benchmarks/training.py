@@ -19,8 +19,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-import torch.nn.functional as F
 from common import positive, processor
+from lean import Lean, plain_loop
 from matplotlib.ticker import LogLocator
 from torch import Tensor, nn
 
@@ -124,55 +124,12 @@ def recipes(vocab_size: int) -> dict[str, Recipe]:
     }
 
 
-class Lean(nn.Module):
-    """The gpt2 model in as few operations as plain PyTorch needs, with no checks."""
-
-    def __init__(self, model: GPT) -> None:
-        super().__init__()
-        self.n_heads = model.config.n_heads
-        self.token, self.position = model.token_embedding, model.position_embedding
-        self.norm, self.blocks = model.norm, nn.ModuleList(model.blocks)
-        for block in self.blocks:
-            parts = [block.attention.q_proj, block.attention.k_proj, block.attention.v_proj]
-            block.qkv = nn.Linear(parts[0].in_features, 3 * parts[0].out_features)
-            with torch.no_grad():
-                block.qkv.weight.copy_(torch.cat([part.weight for part in parts]))
-                block.qkv.bias.copy_(torch.cat([part.bias for part in parts]))
-            del block.attention.q_proj, block.attention.k_proj, block.attention.v_proj
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return logits (B, T, V)."""
-        x = self.token(tokens) + self.position.weight[: tokens.shape[1]]
-        for block in self.blocks:
-            qkv = block.qkv(block.attention_norm(x)).unflatten(-1, (3, self.n_heads, -1))
-            q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-            x = x + block.attention.out_proj(y.transpose(1, 2).flatten(2))
-            x = x + block.mlp.down(F.gelu(block.mlp.up(block.mlp_norm(x))))
-        return F.linear(self.norm(x), self.token.weight)
-
-
 def lean_loop(recipe: Recipe, text: Tensor) -> Callable[[int], None]:
     """Return a plain loop for the gpt2 model."""
     model = Lean(recipe.model(seed=0))
     x = text[:128].view(2, 64)
     torch.testing.assert_close(model(x), recipe.model(seed=0)(x))  # the same model
-    optimizer = torch.optim.AdamW(
-        model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1, fused=True
-    )
-
-    def run(steps: int) -> None:
-        for _ in range(steps):
-            starts = torch.randint(len(text) - recipe.context, (recipe.batch_size, 1))
-            windows = text[starts + torch.arange(recipe.context + 1)]
-            logits = model(windows[:, :-1])
-            loss = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-
-    return run
+    return plain_loop(model, model, text, recipe.batch_size, recipe.context)
 
 
 class Bench:

@@ -366,7 +366,8 @@ def grade(
         RuntimeError: where the sandbox can't be built; it says what to install.
         ValueError: if there is no such chapter.
     """
-    sandbox.need()
+    if (missing := sandbox.why_not()) is not None:
+        raise RuntimeError(missing)
     limits = limits or Limits()
     begun = time.monotonic()
     exercises, names, shown = load(chapter)

@@ -115,7 +115,8 @@ def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) 
     Raises:
         RuntimeError: where the sandbox can't be built; it says what to install.
     """
-    sandbox.need()
+    if (missing := sandbox.why_not()) is not None:
+        raise RuntimeError(missing)
     limits = limits or Limits()
     waiting = iter(jobs)
     running: dict[int, Running] = {}

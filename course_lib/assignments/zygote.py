@@ -69,7 +69,8 @@ class Zygote:
 
 def begin(limits: Limits, imports: str) -> Zygote | None:
     """Start one that has run a chapter's imports; None where namespaces can't be nested."""
-    sandbox.need()
+    if (missing := sandbox.why_not()) is not None:
+        raise RuntimeError(missing)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     said = json.dumps(dataclasses.asdict(limits))
     run = [sys.executable, "-m", __name__, str(theirs.fileno()), said, imports]
