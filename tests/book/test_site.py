@@ -26,6 +26,11 @@ SIDEWAYS = """() => [...document.querySelectorAll('body, body *')]
     .filter(e => !e.closest('.lm-scroll'))
     .filter(e => getComputedStyle(e).visibility !== 'hidden')
     .map(e => e.tagName + '.' + e.className + ': ' + e.scrollWidth + ' > ' + e.clientWidth)"""
+# Formulas in a line that are wider than it: the theme hides what goes beyond, and nothing scrolls.
+CUT_OFF = """() => [...document.querySelectorAll('mjx-container:not([display])')]
+    .filter(e => e.getBoundingClientRect().right
+                 > e.parentElement.getBoundingClientRect().right + 1)
+    .map(e => e.textContent)"""
 IMAGES = """() => [...document.querySelectorAll('article img')].map(
     i => ({src: i.src.slice(0, 120), alt: i.alt, loaded: i.complete && i.naturalWidth > 0}))"""
 # docutils gives a bibliography's entries a role that this rule doesn't know.
@@ -97,6 +102,7 @@ def visit(browser):
         # The narrowest screen that WCAG 2.2 asks for (1.4.10).
         page.set_viewport_size({"width": 320, "height": 900})
         found["sideways at 320"] = page.evaluate(SIDEWAYS)
+        found["cut off at 320"] = page.evaluate(CUT_OFF)
         context.close()
         return found
 
@@ -146,6 +152,9 @@ class TestEveryPage:
         narrow = visit(page, 390, "dark")["sideways at 320"]
         # A long formula scrolls by itself; everything else must fit.
         assert [what for what in narrow if not what.startswith("MJX-CONTAINER")] == []
+
+    def test_formulas_in_a_line_are_whole_on_a_narrow_screen(self, visit, page):
+        assert visit(page, 390, "dark")["cut off at 320"] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
