@@ -150,3 +150,45 @@ def test_the_command_writes_the_home_page_s_model(tmp_path, capsys):
     assert "writer.js: " in capsys.readouterr().out
     assert file.stat().st_size < 5_000_000
     assert '\n(globalThis.courseModels ??= {})["writer"] = ' in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "shared keys", "speedrun"])
+def test_one_look_has_the_model_s_numbers(name, tmp_path):
+    model = in_half(RECIPES[name])
+    ids, layer, head, i, j = torch.randint(SIZE, (9,)), 1, 3, 8, 5
+    work = (
+        f"const seen = {ids.tolist()}.map((id) => model.step(id));"
+        f"const {{query, key, value, score}} = model.look({layer}, {head}, {i}, {j});"
+        f"return [[...query], [...key], [...value], score, seen.map((each) => each.attention)];"
+    )
+    script = model_script(model, TOKENIZER, "tested")
+    query, key, value, score, attention = run(script, work, tmp_path)
+    # The same by PyTorch: what goes into the layer's attention, and its weights.
+    heard = []
+    for block in model.blocks:
+        block.attention.register_forward_pre_hook(
+            lambda module, args, kwargs: heard.append((module, args, kwargs)), with_kwargs=True
+        )
+    with torch.no_grad():
+        model(ids[None])
+        weights = []
+        for module, args, kwargs in list(heard):
+            told = kwargs | {"return_weights": True}
+            weights.append(type(module).forward(module, *args, **told)[1][0])
+    for at, seen in enumerate(attention):
+        for deep, heads in enumerate(seen):
+            found = torch.tensor(heads, dtype=torch.float32)
+            torch.testing.assert_close(found, weights[deep][:, at, : at + 1], atol=1e-3, rtol=0)
+    # Scores differ from the logarithms of the weights by one number for all tokens.
+    module, args, _ = heard[layer]
+    values = module.v_proj(args[0])[0, j].unflatten(0, (module.n_kv_heads, -1))
+    shared = head * module.n_kv_heads // module.n_heads
+    torch.testing.assert_close(torch.tensor(value), values[shared], atol=1e-3, rtol=0)
+    dot = sum(q * k for q, k in zip(query, key, strict=True)) / len(query) ** 0.5
+    assert score == pytest.approx(dot, abs=1e-5)
+    work = (
+        f"{ids.tolist()}.forEach((id) => model.step(id));"
+        f"return [...Array({i + 1}).keys()].map((j) => model.look({layer}, {head}, {i}, j).score);"
+    )
+    scores = torch.tensor(run(script, work, tmp_path))
+    torch.testing.assert_close(scores.softmax(-1), weights[layer][head, i], atol=1e-3, rtol=0)

@@ -86,7 +86,7 @@ const Transformer = (() => {
     }
 
     reset() {
-      this.caches = Array.from({length: this.config.n_layers}, () => ({keys: [], values: []}));
+      this.caches = Array.from({length: this.config.n_layers}, () => ({queries: [], keys: [], values: []}));
       this.length = 0;
       this.past = []; // ids
     }
@@ -128,7 +128,8 @@ const Transformer = (() => {
       const width = q.length / n_heads, group = n_heads / (n_kv_heads ?? n_heads);
       if (this.config.qk_norm) [q, k] = [this.headNorm(q, width, `${name}.q_norm`), this.headNorm(k, width, `${name}.k_norm`)];
       if (positions === "rope") [q, k] = [q, k].map((part) => this.rotate(part, width, this.length));
-      const {keys, values} = this.caches[layer];
+      const {queries, keys, values} = this.caches[layer];
+      queries.push(q);
       keys.push(k);
       values.push(v);
       const mixed = new Float32Array(q.length), seen = [];
@@ -147,6 +148,14 @@ const Transformer = (() => {
         });
       }
       return [this.linear(mixed, `${name}.out_proj`), seen];
+    }
+    // The numbers of one look: the query of token i, key and value of token j, in one head; their score.
+    look(layer, head, i, j) {
+      const {n_heads, n_kv_heads} = this.config, {queries, keys, values} = this.caches[layer];
+      const width = queries[i].length / n_heads, shared = Math.floor((head * (n_kv_heads ?? n_heads)) / n_heads);
+      const part = (x, at) => x.subarray(at * width, (at + 1) * width);
+      const query = part(queries[i], head), key = part(keys[j], shared), value = part(values[j], shared);
+      return {query, key, value, score: query.reduce((sum, q, at) => sum + q * key[at], 0) / Math.sqrt(width)};
     }
     mlp(x, layer) {
       const name = `blocks.${layer}.mlp`, act = activations[this.config.mlp], up = this.linear(x, `${name}.up`);

@@ -1,6 +1,6 @@
 const text = find(".text"), list = find(".lm-tokens"), svg = find("svg"), lens = find(".lens");
 const LAST = 24; // tokens that have a place in the row
-const now = {ids: [], seen: [], layer: data.layers - 1, head: 0, temperature: 0.8, p: 0.95, runs: false, forgot: false};
+const now = {ids: [], seen: [], layer: data.layers - 1, head: 0, temperature: 0.8, p: 0.95, runs: false, forgot: false, from: 0};
 let model;
 
 // The script is loaded once, by the figure that is seen first, unless it is in the page.
@@ -101,6 +101,7 @@ const draw = () => {
     (silent.length ? say(words.silent, {heads: silent.join(", ")}) : "")
       + (now.forgot ? say(words.forgets, {context: model.config.context}) : ""),
   );
+  if (views.open) look();
   mute.disabled = now.head === 0;
   mute.textContent = model.off.has(`${now.layer} ${now.head - 1}`) ? words.unmute : words.mute;
   arcs();
@@ -130,6 +131,57 @@ const arcs = () => {
   list.parentElement.scrollLeft = wide;
 };
 
+// A grid of attention: a row for each token, strong where it takes much. Eight shades, a path each.
+const SHADES = 8;
+const grid = (matrix, extra = "", wide = matrix.length) => {
+  const paths = Array(SHADES + 1).fill("");
+  matrix.forEach((row, i) => row.forEach((weight, j) => { paths[Math.round(SHADES * weight ** 0.7)] += `M${j} ${i}h1v1h-1z`; }));
+  const drawn = paths.map((path, n) => (n && path ? `<path d="${path}" fill-opacity="${n / SHADES}"/>` : ""));
+  return `<svg aria-hidden="true" viewBox="0 0 ${wide} ${matrix.length}">${drawn.join("")}${extra}</svg>`;
+};
+// The last n tokens' weights on one another.
+const matrix = (layer, head, n) => now.seen.slice(-n).map((seen, i, {length}) => {
+  const heads = seen.attention[layer], weights = head === null ? heads[0].map((_, j) => heads.reduce((sum, each) => sum + each[j], 0) / heads.length) : heads[head];
+  return weights.slice(now.seen.length - length, now.seen.length - length + i + 1);
+});
+const most = (weights) => weights.reduce((best, weight, j) => (weight > weights[best] ? j : best), 0);
+const GRID = 12; // tokens that the large grid names
+const four = (x) => `${[...x.subarray(0, 4)].map((v) => decimals(v, 2)).join("  ")}${x.length > 4 ? " …" : ""}`;
+
+// All heads, the chosen one, and the numbers of one look in it.
+const look = () => {
+  const last = now.seen.at(-1), ids = now.ids.slice(-now.seen.length), names = ids.map(shown);
+  [...squares.children].forEach((square, n) => {
+    const layer = Math.floor(n / data.heads), head = n % data.heads, weights = last.attention[layer][head], j = most(weights);
+    square.innerHTML = grid(matrix(layer, head, LAST));
+    square.setAttribute("aria-pressed", layer === now.layer && head === now.head - 1);
+    square.setAttribute("aria-label", say(words.square, {layer: layer + 1, n: head + 1, token: names[j], share: percent(weights[j])}));
+  });
+  const shownHead = now.head ? now.head - 1 : null, large = matrix(now.layer, shownHead, GRID), row = names.slice(-large.length);
+  const whole = find(".grid");
+  whole.innerHTML = grid(large, row.map((_, i) => `<text x="${i + 1.3}" y="${i + 0.75}"></text>`).join(""), large.length + 6);
+  whole.style.maxWidth = `${1.5 * (large.length + 6)}rem`;
+  whole.querySelectorAll("text").forEach((label, i) => { label.textContent = row[i]; });
+  const first = names.length - row.length;
+  whole.setAttribute("aria-label", large.map((weights, i) => say(words.row, {token: row[i], to: row[most(weights)], share: percent(Math.max(...weights))})).join(" "));
+  // The earlier tokens to choose from; the choice stays where it can.
+  if (now.from >= names.length) now.from = names.length - 1;
+  from.replaceChildren();
+  names.forEach((name, j) => { if (j >= first) make("option", from, `${j + 1}: ${name}`).value = j; });
+  now.from = Math.max(first, now.from);
+  from.value = now.from;
+  const head = Math.max(0, now.head - 1), i = names.length - 1, j = now.from;
+  const {query, key, value, score} = model.look(now.layer, head, i, j);
+  write(sums.caption, say(words.look, {layer: now.layer + 1, n: head + 1, size: query.length}));
+  rows(sums.tBodies[0], [
+    [say(words.query, {token: names[i]}), four(query)],
+    [say(words.key, {token: names[j]}), four(key)],
+    [say(words.score, {size: query.length}), decimals(score, 3)],
+    [say(words.weight, {n: names.length}), percent(last.attention[now.layer][head][j])],
+    [say(words.value, {token: names[j]}), four(value)],
+  ]);
+};
+
 // Writing on: at most some tokens a second, so that they can be read.
 let timer;
 const run = (on) => {
@@ -153,14 +205,29 @@ for (const [name, n] of [["temperature", 1], ["p", 2]]) {
   later(steps(words[name], values[name], at, (v) => decimals(v, n), (i) => { now[name] = values[name][i]; }));
 }
 const numbers = (n) => Array.from({length: n}, (_, i) => `${i + 1}`);
-choice(words.layer, numbers(data.layers), now.layer, (i) => { now.layer = i; draw(); }, more);
-choice(words.head, [words.all, ...numbers(data.heads)], 0, (i) => { now.head = i; draw(); }, more);
+const layers = choice(words.layer, numbers(data.layers), now.layer, (i) => { now.layer = i; draw(); }, more);
+const heads = choice(words.head, [words.all, ...numbers(data.heads)], 0, (i) => { now.head = i; draw(); }, more);
 const mute = button(words.mute, () => {
   const name = `${now.layer} ${now.head - 1}`;
   if (!model.off.delete(name)) model.off.add(name);
   reread();
   draw();
 }, more);
+
+// The views, drawn while they are open.
+const views = find(".views"), squares = find(".heads"), sums = find(".look");
+squares.style.setProperty("--heads", data.heads);
+for (let n = 0; n < data.layers * data.heads; n++) {
+  button("", () => {
+    [now.layer, now.head] = [Math.floor(n / data.heads), (n % data.heads) + 1];
+    layers.querySelectorAll("input")[now.layer].checked = true;
+    heads.querySelectorAll("input")[now.head].checked = true;
+    draw();
+  }, squares);
+}
+const from = field(words.from, "select", "", (j) => { now.from = Number(j); look(); });
+find(".from").append(from.parentElement);
+views.addEventListener("toggle", () => { if (views.open && model) look(); });
 
 // Only where it is seen is it loaded.
 new IntersectionObserver((entries, observer) => {

@@ -1,12 +1,15 @@
 """A Transformer that writes in the page: what comes next, what heads see, what layers say."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from IPython.display import HTML
 from torch import Tensor
 
 from course_lib.checks import expect
 from course_lib.figures import page
-from course_lib.figures.page import percent, say
+from course_lib.figures.page import percent, say, text
 from course_lib.generation import Tokenizer
 from course_lib.model import GPT
 
@@ -60,7 +63,23 @@ def writer_explorer(
         f'<table class="lens" hidden><caption>{page.text(words["lens"])}</caption>'
         "<tbody></tbody></table></div>",
         f'<details class="more" hidden><summary>{page.text(words["more"])}</summary></details>',
+        _views(words, home),
         caption={"of": say(words["book"], home=home) if home else ""},
+    )
+
+
+def _views(words: Mapping[str, Any], home: str) -> str:
+    """Return the places of all heads, of one of them, and of the numbers of one look."""
+    # What to see, and the chapter that teaches it.
+    tells = []
+    for sees, chapter in zip(words["see"], words["taught"], strict=True):
+        tells.append(f"<p>{text(sees)} {say(chapter, home=home) if home else ''}</p>")
+    return (
+        f'<details class="views" hidden><summary>{text(words["views"])}</summary>'
+        f'{tells[0]}<div class="heads"></div>'
+        f'{tells[1]}<div class="grid" role="img"></div>'
+        f'{tells[2]}<div class="from"></div>'
+        '<table class="look"><caption></caption><tbody></tbody></table></details>'
     )
 
 

@@ -68,7 +68,7 @@ def test_without_a_script_the_model_s_own_probabilities_are_there(view):
 
 def test_at_temperature_0_it_writes_what_the_model_finds_likeliest(view, model):
     page = view()
-    page.locator("summary").click()
+    page.locator(".more summary").click()
     page.get_by_role("slider", name="Temperature").press("Home")
     text = PROMPT
     for _ in range(4):
@@ -101,7 +101,7 @@ def test_each_layer_s_word_is_read_from_its_stream(view, model):
 def test_a_head_that_is_off_changes_what_comes_next_and_can_be_put_on_again(view):
     page = view()
     before = table(page)
-    page.locator("summary").click()
+    page.locator(".more summary").click()
     off = page.get_by_role("button", name="Switch this head off")
     assert off.is_disabled(), "all heads at once can't be switched off"
     page.get_by_role("group", name="Head").get_by_label("2").check()
@@ -114,7 +114,7 @@ def test_a_head_that_is_off_changes_what_comes_next_and_can_be_put_on_again(view
 
 def test_arcs_are_as_wide_as_the_head_s_weights(view, model):
     page = view()
-    page.locator("summary").click()
+    page.locator(".more summary").click()
     page.get_by_role("group", name="layer").get_by_label("1").check()
     page.get_by_role("group", name="Head").get_by_label("3").check()
     with torch.inference_mode():
@@ -127,6 +127,54 @@ def test_arcs_are_as_wide_as_the_head_s_weights(view, model):
         ".map(li => Number(li.style.getPropertyValue('--weight')))"
     )
     torch.testing.assert_close(torch.tensor(found), weights, atol=6e-4, rtol=0)
+
+
+def test_a_square_chooses_its_head_and_tells_what_it_shows(view):
+    page = view()
+    page.locator(".views summary").click()
+    squares = page.locator(".heads button")
+    assert squares.count() == 2 * 4
+    assert page.locator(".heads [aria-pressed=true]").count() == 0
+    squares.nth(2).press("Enter")
+    assert squares.nth(2).get_attribute("aria-pressed") == "true"
+    label = squares.nth(2).get_attribute("aria-label")
+    assert label.startswith("Layer 1, number 3: the last token takes most from ")
+    page.locator(".more summary").click()
+    assert page.get_by_role("group", name="layer").get_by_label("1").is_checked()
+    assert page.get_by_role("group", name="Head").get_by_label("3").is_checked()
+    # The large grid says the same of its last row.
+    most = label.partition("most from ")[2]
+    told = page.locator(".grid").get_attribute("aria-label")
+    assert told.endswith(f" takes most from {most}.")
+
+
+def test_one_look_is_shown_with_its_numbers(view, model):
+    page = view()
+    page.locator(".views summary").click()
+    page.locator(".heads button").nth(2).click()  # layer 1, head 3
+    page.get_by_label("The earlier token").select_option("1")
+    shown = dict(row.split("\t") for row in page.locator(".look tbody tr").all_inner_texts())
+    ids = torch.tensor([TOKENIZER.encode(PROMPT)])
+    with torch.inference_mode():
+        x = model.blocks[0].attention_norm(model.token_embedding(ids))
+        layer = model.blocks[0].attention
+        weights = layer(x, causal=True, return_weights=True)[1][0, 2, -1]
+        values = layer.v_proj(x)[0, 1].unflatten(0, (layer.n_kv_heads, -1))[2]
+    assert shown[f"its weight among {len(weights)} tokens, by the softmax"] == (
+        f"{100 * weights[1].item():.1f} %"
+    )
+    (numbers,) = (text for name, text in shown.items() if name.startswith("value of"))
+    found = [float(each.replace("−", "-")) for each in numbers.split()[:4]]
+    assert found == pytest.approx(values[:4].tolist(), abs=6e-3)
+
+
+def test_the_views_follow_the_text_beyond_the_context(view):
+    page = view()
+    page.locator(".views summary").click()
+    for _ in range(20):
+        page.get_by_role("button", name="Write the next token").click()
+    assert page.locator(".look tbody tr").count() == 5
+    assert page.locator(".grid text").count() <= 12
 
 
 def test_beyond_its_context_it_forgets_the_beginning_and_says_so(view, model):
@@ -155,7 +203,7 @@ def test_on_paper_the_tokens_are_named_and_nothing_asks_to_be_pressed(view):
     page.emulate_media(media="print")
     assert page.locator(".next tbody button").first.is_visible()
     assert not page.get_by_role("button", name="Run").is_visible()
-    assert not page.locator("summary").is_visible()
+    assert not page.locator(".more summary").is_visible()
 
 
 def test_any_text_can_begin(view):
