@@ -82,7 +82,9 @@ VALUES = [
 
 
 @pytest.mark.parametrize("numbers", [False, True])
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: ascii(value)[:30])
+@pytest.mark.parametrize(
+    "value", VALUES, ids=[f"{i} {type(v).__name__}" for i, v in enumerate(VALUES)]
+)
 def test_a_value_comes_back_as_it_was(value, numbers):
     assert same(there_and_back(value, numbers), value)
     assert same(there_and_back([value, (value,)], numbers), [value, (value,)])
