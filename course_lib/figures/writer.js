@@ -1,6 +1,6 @@
 const text = find(".text"), list = find(".lm-tokens"), svg = find("svg"), lens = find(".lens");
 const LAST = 24; // tokens that have a place in the row
-const now = {ids: [], seen: [], layer: data.layers - 1, head: 0, temperature: 0.8, p: 0.95, runs: false, forgot: false, from: 0};
+const now = {ids: [], seen: [], layer: data.layers - 1, head: 0, temperature: 0.8, p: 0.95, runs: false, forgot: false, from: null};
 let model;
 
 // The script is loaded once, by the figure that is seen first, unless it is in the page.
@@ -164,13 +164,13 @@ const look = () => {
   whole.querySelectorAll("text").forEach((label, i) => { label.textContent = row[i]; });
   const first = names.length - row.length;
   whole.setAttribute("aria-label", large.map((weights, i) => say(words.row, {token: row[i], to: row[most(weights)], share: percent(Math.max(...weights))})).join(" "));
-  // The earlier tokens to choose from; the choice stays where it can.
-  if (now.from >= names.length) now.from = names.length - 1;
+  // The earlier tokens to choose from: at first the one of which most is taken; a choice stays while it is shown.
+  if (now.from < first || now.from >= names.length) now.from = null;
   from.replaceChildren();
   names.forEach((name, j) => { if (j >= first) make("option", from, `${j + 1}: ${name}`).value = j; });
-  now.from = Math.max(first, now.from);
-  from.value = now.from;
-  const head = Math.max(0, now.head - 1), i = names.length - 1, j = now.from;
+  const head = Math.max(0, now.head - 1), i = names.length - 1;
+  const j = now.from ?? first + most(last.attention[now.layer][head].slice(first));
+  from.value = j;
   const {query, key, value, score} = model.look(now.layer, head, i, j);
   write(sums.caption, say(words.look, {layer: now.layer + 1, n: head + 1, size: query.length}));
   rows(sums.tBodies[0], [
