@@ -15,6 +15,7 @@ import re
 import socket
 import time
 import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -286,8 +287,11 @@ def clean(text: str) -> str:
 
 def attempt(test: Any, answer: Any) -> tuple[str, str]:
     """Run a test on an answer; return the verdict and the hint."""
+    torch.set_warn_always(True)  # not only of the first one that is cast
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            # What a cast to real numbers would leave out may be wrong.
+            warnings.filterwarnings("error", "Casting complex values")
             test(answer)
     except NotImplementedError:
         return "not written yet", ""

@@ -37,7 +37,11 @@ def to_text(graded: Graded) -> str:
 
 
 def from_text(text: str | bytes) -> Graded:
-    """Return what :func:`to_text` wrote."""
+    """Return what :func:`to_text` wrote.
+
+    Raises:
+        ValueError: if it isn't whole.
+    """
     said = json.loads(text)
     said["verdicts"] = [Verdict(**one) for one in said["verdicts"]]
     return Graded(**said | {"submission": Path(said["submission"])})
@@ -139,7 +143,11 @@ def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) 
                 os.close(key.fd)
                 os.waitpid(one.pid, 0)
                 del running[key.fd]
-                yield from_text(one.text) if one.text else failed(one.job, "its judge ended early")
+                try:
+                    done = from_text(one.text)
+                except ValueError:
+                    done = failed(one.job, "its judge ended early")
+                yield done
             for one in running.values():
                 if time.monotonic() > one.deadline:
                     os.kill(one.pid, signal.SIGKILL)

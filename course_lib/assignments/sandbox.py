@@ -65,6 +65,9 @@ DENIED = {
     **{"swapoff": (168, 225), "reboot": (169, 142), "acct": (163, 89), "settimeofday": (164, 170)},
     **{"clock_settime": (227, 112), "clock_adjtime": (305, 266), "adjtimex": (159, 171)},
     **{"iopl": (172, -1), "ioperm": (173, -1), "personality": (135, 92), "syslog": (103, 116)},
+    **{"process_madvise": (440, 440), "process_mrelease": (448, 448), "kcmp": (312, 272)},
+    **{"modify_ldt": (154, -1), "seccomp": (317, 277), "quotactl_fd": (443, 443)},
+    **{"open_tree_attr": (467, 467), "vhangup": (153, 58), "fanotify_mark": (301, 263)},
     **{"fanotify_init": (300, 262), "sethostname": (170, 161), "setdomainname": (171, 162)},
 }
 MACHINES = {"x86_64": (0, 0xC000003E, 56), "aarch64": (1, 0xC00000B7, 220)}  # and clone

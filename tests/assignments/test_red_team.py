@@ -109,6 +109,17 @@ FILES = {  # what is handed in, with the points that it earns
     "a cell that never ends": (notebook("while True: pass", STEP), 1),
     "a cell that leaves": (notebook("raise SystemExit", STEP), 1),
     "a cell that isn't Python": (notebook("def (:", STEP), 1),
+    "a seed set as a number": (notebook("import random\nrandom.seed = 42", STEP), 1),
+    "an error without a text": (
+        notebook("class Odd(Exception):\n def __str__(self): 1 / 0\nraise Odd", STEP),
+        1,
+    ),
+    "warnings that are errors": (
+        notebook("import warnings\nwarnings.simplefilter('error')", STEP),
+        1,
+    ),
+    "no length of anything": (notebook("import builtins\nbuiltins.len = None", STEP), 0),
+    "all files closed": (notebook("import os\nos.closerange(0, 256)", STEP), 0),
     "magics": (notebook("%pip install x\n!rm -rf /", "%%bash\nrm -rf /", STEP), 1),
     "tests deleted, renamed, edited, worth more": (
         notebook(

@@ -331,3 +331,208 @@ def one_step__prints_without_end(*_):
     for _ in range(2000):
         os.write(1, b"x" * 2**20)
     return 0.0, 0.0
+
+
+class Whole(int):
+    """A whole number that equals all."""
+
+    __eq__ = Same.__eq__
+    __hash__ = int.__hash__
+
+
+class Word(str):
+    """A text that differs from itself."""
+
+    def __eq__(self, other):
+        return False
+
+    def __hash__(self):
+        return id(self)
+
+
+class Generous:
+    """Has whatever it is asked for, and is whatever it is called."""
+
+    def __class_getitem__(cls, key):
+        return cls()
+
+    def __getattr__(self, name):
+        return self
+
+    def __call__(self, *args):
+        return self
+
+    def __getitem__(self, key):
+        return self
+
+    def __len__(self):
+        return 2**62
+
+
+def one_step__whole_numbers_that_equal_everything(*_):
+    return Whole(0), Whole(0)
+
+
+def one_step__a_key_twice(*_):
+    return {Word("w"): 1.4, Word("w"): 1.3}
+
+
+def one_step__has_whatever_it_is_asked_for(*_):
+    return Generous()
+
+
+def one_step__a_class_in_brackets(*_):
+    return Generous
+
+
+def one_step__a_function_that_returns_itself(*_):
+    def again(*_):
+        return again
+
+    return again
+
+
+def to_shares__returns_what_it_was_called_by(counts, extra):
+    return to_shares__returns_what_it_was_called_by
+
+
+def to_shares__its_argument_seen_from_far(counts, extra):
+    return counts.reshape(-1)[:1].expand(10**6, 10**6)
+
+
+def to_shares__a_sparse_tensor(counts, extra):
+    return torch.zeros(counts.shape).to_sparse()
+
+
+def to_shares__a_quantized_tensor(counts, extra):
+    return torch.quantize_per_tensor(torch.zeros(counts.shape), 0.1, 0, torch.quint8)
+
+
+def to_shares__a_tensor_without_memory(counts, extra):
+    return torch.zeros(counts.shape, device="meta")
+
+
+def to_shares__a_complex_tensor(counts, extra):
+    return torch.full(counts.shape, complex(math.nan, math.nan))
+
+
+def to_shares__right_but_for_an_imaginary_part(counts, extra):
+    counts = counts + extra
+    shares = counts / counts.sum(1, keepdim=True)
+    return torch.complex(shares.float(), torch.ones(counts.shape))
+
+
+def to_shares__slopes_that_never_were(counts, extra):
+    return torch.zeros(counts.shape, requires_grad=True) * math.nan
+
+
+def to_shares__an_argument_that_wants_slopes(counts, extra):
+    return counts.double().requires_grad_().cumsum(0)
+
+
+def said_once(form, data=b"\x07" * 2**20):
+    """Let the learner's side send this form in place of the next value."""
+    from course_lib.assignments.protocol import Writer
+
+    kept = Writer.write
+
+    def write(self, value):
+        Writer.write = kept
+        self.data += data
+        return form
+
+    Writer.write = write
+
+
+def one_step__a_fraction_that_takes_for_ever(*_):
+    said_once(["fraction", "1e9999999999"])
+
+
+def one_step__the_same_bytes_many_times(*_):
+    said_once(["list", [["bytes", [0, 2**20]]] * 20_000])
+
+
+def one_step__a_range_without_end(*_):
+    said_once(["range", 0, 2**62, 1])
+
+
+def to_shares__a_tensor_of_many_axes(counts, extra):
+    said_once(["tensor", "float32", [1] * 100_000, [0, 4], False])
+
+
+def to_shares__neither_true_nor_false(counts, extra):
+    said_once(["tensor", "bool", [2, 2], [0, 4], False])
+
+
+def one_step__layers_of_other_shapes(*_):
+    said_once(["linear", ["dict", [["weight", ["tensor", "float32", [0, 2**38], [0, 0], False]]]]])
+
+
+def one_step__an_error_of_an_endless_text(*_):
+    raise ValueError("x" * 50_000_000)
+
+
+def one_step__an_error_that_interrupts(*_):
+    class Odd(Exception):
+        def __str__(self):
+            raise KeyboardInterrupt
+
+    raise Odd
+
+
+def one_step__an_error_named_as_a_pass(*_):
+    raise type("passed\n", (SystemExit,), {})(0)
+
+
+def one_step__no_room_to_call(*_):
+    sys.setrecursionlimit(30)
+    return 0.0, 0.0
+
+
+def one_step__the_alarm_taken_away(*_):
+    import signal
+
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    time.sleep(1000)
+
+
+def one_step__all_is_traced(*_):
+    sys.settrace(lambda *_: 1 / 0)
+    sys.setprofile(lambda *_: 1 / 0)
+    return 0.0, 0.0
+
+
+def one_step__called_when_rubbish_is_collected(*_):
+    import gc
+    import weakref
+
+    gone = Same()
+    gc.callbacks.append(lambda *_: os.write(1, b"passed"))
+    weakref.finalize(gone, one_step__answers_for_the_judge)
+    del gone
+    return 0.0, 0.0
+
+
+def one_step__a_thread_that_answers_late(*_):
+    def late():
+        for _ in range(20):
+            one_step__answers_for_the_judge()
+            time.sleep(0.001)
+
+    threading.Thread(target=late, daemon=True).start()
+    return 0.0, 0.0
+
+
+def one_step__all_files_closed(*_):
+    os.closerange(0, 256)
+    return 0.0, 0.0
+
+
+def one_step__a_stack_without_end(*_):
+    import faulthandler
+
+    faulthandler.enable()
+    faulthandler.dump_traceback_later(0.01, exit=True)
+    time.sleep(1)
+    return 0.0, 0.0

@@ -296,3 +296,71 @@ def wall__the_clock():
     import time
 
     return held(lambda: time.clock_settime(time.CLOCK_REALTIME, 0))
+
+
+def wall__a_file_that_python_runs_at_its_start():
+    return held(lambda: Path(sys.prefix, "lib", "extra.pth").write_text("import os"))
+
+
+def wall__a_library_before_all_others():
+    return held(lambda: Path("/etc/ld.so.preload").write_text("/tmp/x.so"))
+
+
+def wall__settings_of_the_kernel():
+    return held(lambda: Path("/proc/sys/kernel/hostname").write_text("x"))
+
+
+def wall__the_last_to_be_ended_for_memory():
+    return held(lambda: Path("/proc/self/oom_score_adj").write_text("-1000"))
+
+
+def wall__more_of_the_processor():
+    return held(lambda: os.nice(-5))
+
+
+def wall__the_processor_for_itself():
+    return held(lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
+
+
+def wall__groups_of_processes():
+    return held(lambda: Path("/sys/fs/cgroup/cgroup.procs").write_text("1"))
+
+
+def wall__a_device_of_its_own():
+    return held(lambda: os.mknod("/tmp/disk", stat.S_IFBLK | 0o666, os.makedev(8, 0)))
+
+
+def wall__the_machines_memory():
+    return held(lambda: open("/dev/mem", "rb").read(1))
+
+
+def wall__the_terminal():
+    return held(lambda: open("/dev/tty", "w").write("x"))
+
+
+def wall__memory_of_another_process():
+    return system_call(310, 1, None, 0, None, 0, 0)
+
+
+def wall__advice_on_another_process():
+    return system_call(440, 0, None, 0, 0, 0)
+
+
+def wall__comparing_processes():
+    return system_call(312, 1, 1, 0, 0, 0)
+
+
+def wall__segments_of_the_processor():
+    return system_call(154, 0, None, 0)
+
+
+def wall__filters_that_ask_back():
+    return system_call(317, 1, 8, None)
+
+
+def wall__rights_that_were_given_up():
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = ctypes.create_string_buffer(b"\x22\x05\x08\x20" + bytes(4))  # version 3
+    rights = ctypes.create_string_buffer(24)
+    libc.capget(header, rights)
+    return unless(rights.raw != bytes(24) or libc.prctl(39, 0, 0, 0, 0) != 1)
