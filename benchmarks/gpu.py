@@ -6,6 +6,8 @@ token ids, 5 MB. Then ``--data FILE`` reads it on the machine with the GPU; with
 are random, which train as fast, and losses say nothing. SmolLM2's own weights are too large to
 carry along: generation is timed with random ones of its shape, made there.
 
+Run it from the project's folder: PYTHONPATH=. python benchmarks/gpu.py --data FILE
+
 Each part's figures are written to the JSON file as soon as they are there. A part that fails or
 runs out of its share of the time is left, with what it has; Ctrl-C ends the run in the same way.
 """
