@@ -14,6 +14,7 @@ _TITLES = {
     "self_attention_class": "The SelfAttention class",
     "transformer": "The Transformer",
     "training": "Training",
+    "scaling": "What scale buys",
     "text_generation": "Text generation",
 }
 _STYLE = (
@@ -25,7 +26,7 @@ _STYLE = (
     "background:var(--lm-neutral,#667080)}"
     ".lm-ladder .marked .bar{background:var(--lm-accent,#2b3a78)}"
     ".lm-ladder .marked .name{font-weight:650}"
-    ".lm-ladder .bits{float:right}"
+    ".lm-ladder .bits{float:right;padding-left:.75rem}"
     ".lm-ladder q{display:block;quotes:none;white-space:pre-wrap;overflow-wrap:anywhere;"
     "font:.8125rem/1.45 var(--lm-mono,ui-monospace,monospace);color:var(--lm-muted,#566070)}"
     ".lm-ladder .chapter,.lm-ladder figcaption{font-size:.875rem;color:var(--lm-muted,#566070)}"

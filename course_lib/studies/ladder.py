@@ -2,7 +2,7 @@
 
 Every model has read what is spoken in 35 plays, and is measured in bits per byte on the same three
 others. A sample is what it writes after a line break, with the same seed. The home page shows the
-ladder whole. To make it takes about seven minutes of one core.
+ladder whole. To make it takes about eight minutes of one core.
 """
 
 import json
@@ -18,23 +18,24 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_model, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib import training
 from course_lib.data import HELD_OUT, load_spoken_plays
 from course_lib.files import written_whole
 from course_lib.generation import Sampler, Tokenizer, generate
 from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
-from course_lib.studies import kit, plays
+from course_lib.studies import kit, plays, writer
 from course_lib.studies.ablation import without
 from course_lib.text import CharacterTokenizer, KneserNey
 from course_lib.training import corpus_loss, random_windows, recipe_optimizers
 
 FILES = ("runs/ladder.json", "weights/ladder.safetensors", "weights/ladder.md")
 DATA = ("plays",)
-BUILT_ON = plays.FILES[:2]  # one rung is another study's model
+BUILT_ON = (*plays.FILES[:2], *writer.FILES[:1])  # two rungs are other studies' models
 STEPS, CHARACTERS, CONTEXT, SEED = 1000, 2048, 64, 0  # characters of a step
 TABLE_RATE, TABLE_PAIRS = 100.0, 4096
+LETTERS, MLP_RATE = 8, 0.005  # the MLP reads so many
 WRITTEN = 160  # characters of a sample
 
 
@@ -106,6 +107,57 @@ def learned_pairs(steps: int = STEPS) -> tuple[float, str]:
         loss.backward()
         optimizer.step()
     return _of_table(table.detach().softmax(dim=1))
+
+
+class LettersMLP(nn.Sequential):
+    """The network of 'Language models', for the last eight characters instead of four words."""
+
+    def __init__(self, size: int, d_model: int = 64, d_hidden: int = 256) -> None:
+        super().__init__(
+            nn.Embedding(size, d_model),
+            nn.Flatten(),
+            nn.Linear(LETTERS * d_model, d_hidden),
+            nn.ReLU(),
+            nn.Linear(d_hidden, size),
+        )
+
+
+def letters_mlp(steps: int = STEPS) -> tuple[float, str]:
+    """Train an MLP on the last eight characters, as 'Language models' does on words."""
+    text = load_text()
+    torch.manual_seed(SEED)
+    model = LettersMLP(text.tokenizer.vocab_size)
+    optimizer = torch.optim.Adam(model.parameters(), lr=MLP_RATE)
+    generator = torch.Generator().manual_seed(SEED)
+    # As many guesses a step as a Transformer makes; the rate falls to zero.
+    windows = text.ids.unfold(0, LETTERS + 1, 1)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = MLP_RATE * (1 - step / steps)
+        at = torch.randint(len(windows), (CHARACTERS,), generator=generator)
+        batch = windows[at]
+        loss = F.cross_entropy(model(batch[:, :-1]), batch[:, -1])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return _of_mlp(model.eval())
+
+
+@torch.no_grad()
+def _of_mlp(model: LettersMLP) -> tuple[float, str]:
+    """Measure and let write an MLP; before the text stand line breaks."""
+    text = load_text()
+    start = text.tokenizer.encode("\n") * LETTERS
+    held_out = torch.cat((torch.tensor(start[1:]), text.held_out))
+    nats = 0.0
+    for part in held_out.unfold(0, LETTERS + 1, 1).split(CHARACTERS):
+        nats += F.cross_entropy(model(part[:, :-1]), part[:, -1], reduction="sum").item()
+    # What it writes is drawn as from a table.
+    generator = torch.Generator().manual_seed(SEED)
+    written = list(start)
+    for _ in range(WRITTEN):
+        shares = model(torch.tensor([written[-LETTERS:]]))[0].softmax(dim=0)
+        written.append(int(torch.multinomial(shares, 1, generator=generator).item()))
+    return _bits(nats, text.n_bytes), text.tokenizer.decode(written[LETTERS:])
 
 
 def counted(order: int = 6) -> tuple[float, str]:
@@ -187,18 +239,33 @@ def pieces() -> tuple[float, str]:
     return _of_gpt(model, tokenizer, ids)
 
 
+def scaled() -> tuple[float, str]:
+    """Load the larger model of pieces of words that writes on the home page."""
+    model, tokenizer = writer.load_trained()
+    ids = torch.tensor(tokenizer.encode(load_spoken_plays(HELD_OUT)[1]))
+    return _of_gpt(model, tokenizer, ids)
+
+
 MAKERS: dict[str, tuple[str, Callable[..., tuple[float, str]]]] = {
     "all letters alike": ("numbers_that_learn", alike),
     "letter frequencies": ("numbers_that_learn", frequencies),
     "pairs of letters, learned": ("numbers_that_learn", learned_pairs),
+    "eight letters, an MLP": ("language_models", letters_mlp),
     "one layer of attention": ("self_attention_class", attention_alone),
     "a Transformer, first try": ("transformer", transformer),
     "a Transformer, trained well": ("training", trained_well),
     "runs of six letters, counted": ("language_models", counted),
     "pieces of words, trained longer": ("text_generation", pieces),
+    "pieces of words, a larger model": ("scaling", scaled),
 }
 WELL = "a Transformer, trained well"  # the one that is kept
-TRAINED = (learned_pairs, attention_alone, transformer, trained_well)  # in so many steps
+TRAINED = (
+    learned_pairs,
+    letters_mlp,
+    attention_alone,
+    transformer,
+    trained_well,
+)  # in so many steps
 
 
 def rung(name: str, **settings: Any) -> dict[str, Any]:
