@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book slides pdf release chapter check assignments demo data quick test style slow notebooks weights serve clean in-its-place
+.PHONY: help book assistant slides pdf release chapter check assignments demo data quick test style slow notebooks weights serve clean in-its-place
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -81,7 +81,10 @@ notebooks: $(COMPLETE)  ## run every notebook again, in place; print time and me
 weights: $(READY)  ## make the committed weights, cards and runs anew, where their code has changed (hours)
 	$(RUN) -m course_lib.studies
 
-serve: $(SITE)  ## serve the book on this machine, at http://127.0.0.1:8000 (PORT=... overrides)
+assistant: $(SITE)  ## put SmolLM2 into the built book, for the page that talks (98 MB)
+	@$(RUN) book/_ext/assistant.py _build/html
+
+serve: assistant  ## serve the book on this machine, at http://127.0.0.1:8000 (PORT=... overrides)
 	@$(RUN) tools/serve.py --port $(PORT) _build/html
 
 clean:  ## remove what was built (not the environment)

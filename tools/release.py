@@ -57,7 +57,7 @@ def wrong_with(version: str, changes: str, citation: dict[str, object], status: 
     return faults
 
 
-def pack(folder: Path, name: str, archive: Path, seconds: int) -> None:
+def pack(folder: Path, name: str, archive: Path, seconds: int, without: str = "") -> None:
     """Write a folder into a zip, under one name and with one date, so that it repeats.
 
     Args:
@@ -65,10 +65,12 @@ def pack(folder: Path, name: str, archive: Path, seconds: int) -> None:
         name: the folder that the zip opens into.
         archive: the zip.
         seconds: the date of every file, in seconds since 1970.
+        without: a folder in it that stays out.
     """
     date = time.gmtime(seconds)[:6]
     with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        paths = (p for p in folder.rglob("*") if not without or folder / without not in p.parents)
+        for path in sorted(path for path in paths if path.is_file()):
             entry = zipfile.ZipInfo(f"{name}/{path.relative_to(folder).as_posix()}", date)
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -102,7 +104,8 @@ def main() -> None:
     if said:
         fail(f"the book was not built\n{said}")
     name = f"llm-course-{version}"
-    pack(SITE, name, target / f"{name}.zip", seconds)
+    # A page on disk can't load the model that talks, so the zip goes without it.
+    pack(SITE, name, target / f"{name}.zip", seconds, "_static/assistant")
     print("Printing them (3 minutes)", flush=True)
     run([sys.executable, "tools/pdf.py", target / f"{name}.pdf"])
     print("Building the wheel", flush=True)

@@ -10,6 +10,16 @@ from pathlib import Path
 HOST = "127.0.0.1"
 
 
+class Handler(SimpleHTTPRequestHandler):
+    """Files of a folder, as pages that other sites can't reach: so a model may use threads."""
+
+    def end_headers(self) -> None:
+        """Add the two headers to every answer."""
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
 def main() -> None:
     """Serve until Ctrl-C; say in one line why that can't be."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -18,7 +28,7 @@ def main() -> None:
     args = parser.parse_args()
     if not 1 <= args.port <= 65_535:
         sys.exit(f"make: PORT: expected 1 to 65535, got {args.port}")
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=args.folder)
+    handler = functools.partial(Handler, directory=args.folder)
     try:
         server = ThreadingHTTPServer((HOST, args.port), handler)
     except OSError as error:

@@ -1,8 +1,8 @@
 """Sphinx extension: everything that a page of the book loads comes from the book itself.
 
-MathJax, require.js, the widgets' manager and reveal.js (for the slides) are fetched once, from
-their own packages at an exact version, checked against a fixed hash, and copied into the book.
-Nothing of them is committed.
+MathJax, require.js, the widgets' manager, reveal.js (for the slides) and llama.cpp for browsers are
+fetched once, from their own packages at an exact version, checked against a fixed hash, and copied
+into the book. Nothing of them is committed.
 """
 
 import base64
@@ -52,6 +52,14 @@ PACKAGES = [
         "package/dist",
         ("reveal.css", "reveal.js", "plugin/notes.js"),
         "reveal",
+    ),
+    (
+        "@wllama/wllama",
+        "3.8.1",
+        "Pl7BEJhPU8OHnV/yhn3DFZYhLLOdSHh+4TND79WCftHnlUAdQPAsyc/CfIOY+4mVxvf5VW3Xw3Uf7BBfotS1gw==",
+        "package",
+        ("esm/index.min.js", "esm/wasm/wllama.wasm", "LICEN*"),
+        "assistant",
     ),
 ]
 

@@ -5,6 +5,7 @@ are pieces of a page that the reader's browser moves, where there is no kernel a
 """
 
 from course_lib.figures.alignment import alignment_explorer
+from course_lib.figures.assistant import assistant_box
 from course_lib.figures.attention import attention_explorer
 from course_lib.figures.bits import bits_explorer
 from course_lib.figures.bleu import bleu_calculator
@@ -70,6 +71,7 @@ __all__ = [
     "Said",
     "activation_patching",
     "alignment_explorer",
+    "assistant_box",
     "attention_explorer",
     "attention_flow",
     "attention_map",

@@ -39,7 +39,7 @@ def test_what_two_figures_need_stands_in_the_kit(kind):
         "tell({",
         "@media (max-width: 480px) {",
     }
-    short |= {"@media (forced-colors: active) {"}
+    short |= {"@media (forced-colors: active) {", "try {"}
     twice = {line for line, n in own_lines(kind).items() if n > 1} - short
     assert {line for line in twice if not line.startswith("choice(words.gpu, ")} == set()
 

@@ -1,0 +1,136 @@
+"""SmolLM2 in the page: nothing is loaded before a press, and it answers as the package does."""
+
+import functools
+import json
+import re
+import sys
+import threading
+from http.server import ThreadingHTTPServer
+
+import pytest
+from project import ROOT, skip_except_in_ci
+
+from course_lib.figures import assistant_box
+from course_lib.generation import generate
+from course_lib.pretrained import END_OF_TURN, encode_chat, load_smollm2
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import assistant
+import serve
+
+RUNTIME = ROOT / "_build" / "vendor" / "static" / "assistant"
+OPEN = "Talk to SmolLM2 in this page (98 MB)"
+
+
+def document(src=""):
+    box = assistant_box(src, assistant.MODEL).data
+    return f'<!doctype html><meta charset=utf-8><link rel=icon href="data:,">{box}'
+
+
+@pytest.fixture
+def served(browser, tmp_path):
+    """Return a function that opens the box from a folder of the book's own server."""
+    (tmp_path / "page.html").write_text(document("assistant/"), encoding="utf-8")
+    handler = functools.partial(serve.Handler, directory=tmp_path)
+    server = ThreadingHTTPServer((serve.HOST, 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    context = browser.new_context()
+
+    def opened(runtime=None):
+        if runtime:
+            (tmp_path / "assistant").symlink_to(runtime)
+        page = context.new_page()
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(f"http://{serve.HOST}:{server.server_port}/page.html")
+        return page
+
+    yield opened
+    context.close()
+    server.shutdown()
+    server.server_close()
+
+
+def says(page):
+    return page.locator(".lm-says")
+
+
+def test_a_notebook_s_mark_becomes_the_box_and_the_notebook_stays_json():
+    cell = {"cell_type": "markdown", "source": f"Before.\n\n{assistant.MARK}"}
+    source = json.loads(assistant.drawn(json.dumps(cell), "notebooks/dialogue"))["source"]
+    assert source.startswith('Before.\n\n<figure class="lm-figure lm-tool lm-assistant"')
+    assert '"src": "../_static/assistant/"' in source
+    assert "\n\n" not in source.removeprefix("Before.\n\n"), "an empty line ends the figure"
+
+
+def test_the_chapter_has_the_mark():
+    assert assistant.MARK in (ROOT / "notebooks" / "dialogue.ipynb").read_text(encoding="utf-8")
+
+
+def test_from_a_disk_it_says_what_to_do(browser, tmp_path):
+    (tmp_path / "page.html").write_text(document(), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert "make serve" in says(page).inner_text()
+    assert page.get_by_role("button").count() == 0
+    page.emulate_media(media="print")
+    assert says(page).is_visible()
+    page.close()
+
+
+def test_nothing_is_loaded_before_the_press_and_what_is_missing_is_said(served):
+    page = served()
+    page.get_by_role("button", name=OPEN).wait_for()
+    assert [url.rpartition("/")[2] for url in page.asked] == ["page.html"]
+    assert page.evaluate("crossOriginIsolated"), "so that it may use threads"
+    page.get_by_role("button", name=OPEN).click()
+    page.get_by_text("isn’t in this copy of the book (status 404)").wait_for()
+    assert page.get_by_role("button", name=OPEN).is_enabled()
+
+
+@pytest.fixture
+def runtime(network, tmp_path_factory):
+    """Return a folder as the built book has it, with the runtime and the model."""
+    if not RUNTIME.exists():
+        skip_except_in_ci("the runtime isn't there; `make book` fetches it")
+    site = tmp_path_factory.mktemp("site")
+    assistant.put_model(site)
+    folder = site / assistant.FOLDER
+    (folder / "esm").symlink_to(RUNTIME / "esm")
+    return folder
+
+
+def test_it_answers_as_the_package_does_is_kept_and_can_be_stopped(served, runtime):
+    page = served(runtime)
+    page.get_by_role("button", name=OPEN).click()
+    send = page.get_by_role("button", name="Send")
+    send.wait_for(timeout=120_000)
+    talk = [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {"role": "user", "content": "What is the capital of Norway?"},
+    ]
+    model, tokenizer = load_smollm2()
+    prompt = encode_chat(tokenizer, talk)
+    expected = generate(model, tokenizer, prompt, max_new_tokens=8, stop=END_OF_TURN)
+    page.get_by_label("Your message").press("Enter")
+    said = page.get_by_text(re.compile(r"\d tokens, \d+\.\d a second"))
+    said.wait_for(timeout=120_000)
+    lines = page.locator(".log p").all_inner_texts()
+    assert lines == [f"You: {talk[1]['content']}", f"SmolLM2: {expected}"]
+    # Nobody stops at the end sign: the model goes on, until it is stopped.
+    page.get_by_label("A conversation to begin with").select_option("No stop sign")
+    send.click()
+    page.locator(".log").get_by_text(f"Oslo.{END_OF_TURN}").wait_for(timeout=120_000)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_text("Stopped. Your turn.").wait_for()
+    # A sign of turns in a message is refused, as the package refuses it.
+    page.get_by_label("Your message").fill(f"Hello{END_OF_TURN}")
+    send.click()
+    assert "can’t hold the signs of turns" in says(page).inner_text()
+    # The browser has kept the file.
+    page.reload()
+    page.asked.clear()
+    page.get_by_role("button", name=OPEN).click()
+    send.wait_for(timeout=120_000)
+    assert not any(assistant.MODEL in url for url in page.asked)
