@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from course_lib.assignments import sandbox
 from course_lib.assignments.cells import NOTEBOOKS, Exercise, chapter_path, read_chapter
 from course_lib.assignments.collect import collect
 from course_lib.assignments.feedback import feedback
@@ -220,6 +221,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Do the command; return its exit status, what --json prints, and what is said."""
+    sandbox.need()  # before anything is written
     runner = import_module("course_lib.assignments.pool").grade_many
     done = demo(args.out, args.chapter, runner, args.workers)
     said = [f"{done['collected']} submissions collected, {done['graded']} graded: {args.out}"]

@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from course_lib.assignments import sandbox
 from course_lib.assignments.cells import (
     NOTEBOOKS,
     Essay,
@@ -163,6 +164,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Do the command; return its exit status, what --json prints, and what is said."""
+    sandbox.need()
     done = grade(
         args.course,
         args.chapters,

@@ -370,8 +370,7 @@ def grade(
         RuntimeError: where the sandbox can't be built; it says what to install.
         ValueError: if there is no such chapter.
     """
-    if (missing := sandbox.why_not()) is not None:
-        raise RuntimeError(missing)
+    sandbox.need()
     limits = limits or Limits()
     begun = time.monotonic()
     exercises, names, shown = load(chapter)

@@ -119,8 +119,7 @@ def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) 
     Raises:
         RuntimeError: where the sandbox can't be built; it says what to install.
     """
-    if (missing := sandbox.why_not()) is not None:
-        raise RuntimeError(missing)
+    sandbox.need()
     limits = limits or Limits()
     waiting = iter(jobs)
     running: dict[int, Running] = {}

@@ -191,6 +191,16 @@ def why_not() -> str | None:
     return None
 
 
+def need() -> None:
+    """Make sure that the sandbox works here.
+
+    Raises:
+        RuntimeError: if it doesn't; it says what to install.
+    """
+    if (missing := why_not()) is not None:
+        raise RuntimeError(missing)
+
+
 def start(limits: Limits) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a process that waits, inside all walls, for what the judge sends.
 
@@ -200,8 +210,7 @@ def start(limits: Limits) -> tuple[subprocess.Popen[bytes], socket.socket]:
     Raises:
         RuntimeError: where there are no such walls; it says what to install.
     """
-    if (missing := why_not()) is not None:
-        raise RuntimeError(missing)
+    need()
     ours, theirs = socket.socketpair()
     inside = json.dumps(dataclasses.asdict(limits))
     run = [sys.executable, "-m", "course_lib.assignments.worker", str(theirs.fileno()), inside]

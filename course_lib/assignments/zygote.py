@@ -69,8 +69,7 @@ class Zygote:
 
 def begin(limits: Limits, imports: str) -> Zygote | None:
     """Start one that has run a chapter's imports; None where namespaces can't be nested."""
-    if (missing := sandbox.why_not()) is not None:
-        raise RuntimeError(missing)
+    sandbox.need()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     said = json.dumps(dataclasses.asdict(limits))
     run = [sys.executable, "-m", __name__, str(theirs.fileno()), said, imports]
