@@ -6,13 +6,16 @@ The answers are in ``wrong_answers/CHAPTER.py``, named ``EXERCISE__what_is_wrong
 
 import ast
 import contextlib
+import functools
 import importlib.util
 import inspect
 import io
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from project import NOTEBOOKS, read_notebook
 
 from course_lib.assignments.cells import PARTS, read_chapter
@@ -93,6 +96,27 @@ def verdict(names: dict, test: str, answer: object) -> str:
     return printed.getvalue().strip()
 
 
+def an_axis_more(value: object) -> object:
+    """Return a result whose tensors and arrays have an axis that they shouldn't have."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return value[None]
+    if type(value) in (list, tuple):
+        return type(value)(map(an_axis_more, value))
+    return value
+
+
+def an_item_more(value: object) -> object:
+    """Return a result that is longer than it should be."""
+    return type(value)([*value, value[-1]]) if type(value) in (list, tuple) and value else value
+
+
+def a_row_more(value: object) -> object:
+    """Return a tensor or an array with its last row twice."""
+    if isinstance(value, torch.Tensor) and value.ndim:
+        return torch.cat([value, value[-1:]])
+    return np.concatenate([value, value[-1:]]) if getattr(value, "ndim", 0) else value
+
+
 @pytest.mark.parametrize("chapter", FOUND)
 def test_exercise_cells_are_whole(chapter):
     faults = FOUND[chapter][2]
@@ -149,6 +173,28 @@ class TestExercise:
                 assert said.startswith(start), f"{place} is wrong, but {said}; test that"
                 hint = f"{place}: {said!r} has no hint; give the test's assert a message"
                 assert len(said) > len(start) + 10, hint
+
+
+@pytest.mark.parametrize("change", [an_axis_more, an_item_more, a_row_more])
+@pytest.mark.parametrize(("chapter", "name"), EXERCISES)
+def test_right_numbers_in_another_shape_are_rejected(chapter, name, change):
+    names, _ = run(chapter, name, "test", "solution")
+    solution, changes = names[name], []
+    if not inspect.isfunction(solution):
+        pytest.skip("a class")
+
+    @functools.wraps(solution)
+    def answer(*args: object, **named: object) -> object:
+        right = solution(*args, **named)
+        changes.append(repr(made := change(right)) != repr(right))
+        return made
+
+    said = verdict(names, f"test_{name}", answer)
+    if any(changes):
+        assert not said.endswith(": passed"), (
+            f"{chapter}.ipynb, exercise {name}: its test passes a result with "
+            f"{change.__name__.replace('_', ' ')}; let it compare the shape or the length"
+        )
 
 
 @pytest.mark.parametrize("kind", ["wrong", "right"])

@@ -63,6 +63,11 @@ def prefix_score__rows_and_columns_exchanged(weights, period):
     return prefix_matching(weights.T, period)
 
 
+def prefix_score__as_a_list_of_one(weights, period):
+    diagonal = weights.diagonal(1 - period)[1:]
+    return diagonal.mean(dim=0, keepdim=True)
+
+
 def integrate__the_slope_at_the_end(f, start, end, steps):
     x = end.clone().requires_grad_()
     return (end - start) * torch.autograd.grad(f(x), x)[0]

@@ -63,6 +63,13 @@ def shifted__end_behind_the_filling(rows, start, end, ignore):
     return inputs, [[*row] + [ignore] * (longest - len(row)) + [end] for row in rows]
 
 
+def shifted__a_row_of_filling_more(rows, start, end, ignore):
+    longest = max(map(len, rows))
+    inputs = [[start, *row] + [end] * (longest - len(row)) for row in [*rows, []]]
+    targets = [[*row, end] + [ignore] * (longest - len(row)) for row in [*rows, []]]
+    return inputs, targets
+
+
 def recall__counts_repeated_words(message, pairs):
     asked = message.lower().split()
     source, target = max(

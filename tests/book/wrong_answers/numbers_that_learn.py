@@ -24,6 +24,11 @@ def one_step__takes_b_s_slope_at_the_new_w(w, b, x, y, rate):
     return w, b - rate * 2 * (w * x + b - y)
 
 
+def one_step__gives_the_loss_too(w, b, x, y, rate):
+    d = w * x + b - y
+    return w - rate * 2 * d * x, b - rate * 2 * d, d * d
+
+
 def three_slopes__forgets_that_a_works_directly(a, b, c):
     return a * b, a * a, a
 

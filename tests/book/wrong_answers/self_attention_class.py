@@ -95,6 +95,11 @@ def hide__changes_the_mask(energy, mask):
     return energy.masked_fill(mask.bool(), torch.finfo(energy.dtype).min)
 
 
+def hide__a_row_more(energy, mask):
+    hidden = energy.masked_fill(mask == 0, torch.finfo(energy.dtype).min)
+    return torch.cat([hidden, hidden[..., -1:, :]], dim=-2)
+
+
 def expand_groups__repeats_in_turn(k, n_heads):
     return k.repeat(1, n_heads // k.shape[1], 1, 1)
 

@@ -218,3 +218,9 @@ def verify__keeps_only_what_the_large_model_prefers(p, q, drafted):
 def verify__nothing_left_where_they_agree(p, q, drafted):
     left = (p - q).clamp(min=0)
     return min(1.0, (p[drafted] / q[drafted]).item()), left / left.sum()
+
+
+def verify__the_residual_as_a_row(p, q, drafted):
+    keep = min(1.0, (p[drafted] / q[drafted]).item())
+    left = (p - q).clamp(min=0)[None]
+    return keep, left / left.sum() if left.sum() > 0 else p[None]

@@ -42,6 +42,11 @@ def cross_entropy__changes_its_input(logits, targets):
     return -logits[range(len(targets)), targets].mean()
 
 
+def cross_entropy__as_a_row_of_one(logits, targets):
+    chosen = logits.log_softmax(-1)[range(len(targets)), targets]
+    return -chosen.mean(dim=0, keepdim=True)
+
+
 def windows__without_the_shift(tokens, starts, context):
     taken = tokens[torch.tensor(starts)[:, None] + torch.arange(context)]
     return taken, taken
@@ -114,6 +119,13 @@ def adam_step__climbs(w, gradient, mean, square, t, rate, beta1, beta2, eps):
     square = beta2 * square + (1 - beta2) * gradient**2
     m, v = mean / (1 - beta1**t), square / (1 - beta2**t)
     return w + rate * m / (v.sqrt() + eps), mean, square
+
+
+def adam_step__an_axis_more(w, gradient, mean, square, t, rate, beta1, beta2, eps):
+    mean = (beta1 * mean + (1 - beta1) * gradient)[None]
+    square = (beta2 * square + (1 - beta2) * gradient**2)[None]
+    m, v = mean / (1 - beta1**t), square / (1 - beta2**t)
+    return w - rate * m / (v.sqrt() + eps), mean, square
 
 
 def factor__first_step_does_nothing(step, steps, warmup, decay):

@@ -63,6 +63,11 @@ def post_norm__one_norm_for_both(x, attention, attention_norm, mlp, mlp_norm):
     return attention_norm(x + mlp(x))
 
 
+def post_norm__an_axis_more(x, attention, attention_norm, mlp, mlp_norm):
+    x = attention_norm(x + attention(x))
+    return mlp_norm(x + mlp(x))[None]
+
+
 def llama_parameters__mlp_of_two_matrices(vocab_size, n_layers, n_heads, n_kv_heads, d_model, d_ff):
     block = 2 * d_model**2 + 2 * d_model * n_kv_heads * d_model // n_heads
     return vocab_size * d_model + n_layers * (block + 2 * d_model * d_ff + 2 * d_model) + d_model
