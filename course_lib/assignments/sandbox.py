@@ -201,8 +201,19 @@ def need() -> None:
         raise RuntimeError(missing)
 
 
-def start(limits: Limits) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start a process that waits, inside all walls, for what the judge sends.
+def start(
+    limits: Limits,
+    module: str = "course_lib.assignments.worker",
+    kind: socket.SocketKind = socket.SOCK_STREAM,
+    *words: str,
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a process that waits, inside the first wall, for what the judge sends.
+
+    Args:
+        limits: what it may use.
+        module: what runs; it gets its socket's number, the limits as JSON, and the words.
+        kind: of the socket.
+        words: more arguments.
 
     Returns:
         The process and the socket to it.
@@ -211,9 +222,9 @@ def start(limits: Limits) -> tuple[subprocess.Popen[bytes], socket.socket]:
         RuntimeError: where there are no such walls; it says what to install.
     """
     need()
-    ours, theirs = socket.socketpair()
-    inside = json.dumps(dataclasses.asdict(limits))
-    run = [sys.executable, "-m", "course_lib.assignments.worker", str(theirs.fileno()), inside]
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    said = json.dumps(dataclasses.asdict(limits))
+    run = [sys.executable, "-m", module, str(theirs.fileno()), said, *words]
     process = subprocess.Popen(
         [*command(limits), *run],
         pass_fds=[theirs.fileno()],

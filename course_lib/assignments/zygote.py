@@ -69,19 +69,7 @@ class Zygote:
 
 def begin(limits: Limits, imports: str) -> Zygote | None:
     """Start one that has run a chapter's imports; None where namespaces can't be nested."""
-    sandbox.need()
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    said = json.dumps(dataclasses.asdict(limits))
-    run = [sys.executable, "-m", __name__, str(theirs.fileno()), said, imports]
-    process = subprocess.Popen(
-        [*sandbox.command(limits), *run],
-        pass_fds=[theirs.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    theirs.close()
+    process, ours = sandbox.start(limits, __name__, socket.SOCK_SEQPACKET, imports)
     ours.settimeout(120)
     zygote = Zygote(process, ours, limits)
     try:

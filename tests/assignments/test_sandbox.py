@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from graded_class import make_class
 from project import ROOT
+from walled import WITHOUT, need_walls
 
 from course_lib.assignments import sandbox
 from course_lib.assignments.verdicts import Limits
@@ -30,15 +31,18 @@ else:
 """
 
 
-def inside(program, folder=None):
-    """Run a program's lines within both walls; return what it says and its exit status."""
-    if (missing := sandbox.why_not()) is not None:
-        pytest.skip(missing)
-    said = json.dumps(dataclasses.asdict(LIMITS))
-    code = INSIDE.format(program.replace("\n", "\n    "))
-    run = [*sandbox.command(LIMITS), sys.executable, "-c", code, said]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=60)
-    return done.stdout.strip() or done.stderr.strip()[-200:], done.returncode
+@pytest.fixture
+def inside(walls):
+    """What runs a program's lines within both walls, and returns what it says and its status."""
+
+    def run(program):
+        said = json.dumps(dataclasses.asdict(LIMITS))
+        code = INSIDE.format(program.replace("\n", "\n    "))
+        command = [*sandbox.command(LIMITS), sys.executable, "-c", code, said]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return done.stdout.strip() or done.stderr.strip()[-200:], done.returncode
+
+    return run
 
 
 TRIES = {
@@ -62,13 +66,13 @@ TRIES = {
 
 
 @pytest.mark.parametrize("program", TRIES.values(), ids=TRIES)
-def test_a_wall_holds(program):
+def test_a_wall_holds(inside, program):
     said, status = inside(f"return {program}")
     assert said.startswith("held"), said
     assert status == 0
 
 
-def test_a_limit_cannot_be_lifted():
+def test_a_limit_cannot_be_lifted(inside):
     said, _ = inside(
         "try:\n    resource.setrlimit(resource.RLIMIT_AS, (-1, -1))\n"
         "except ValueError as error:\n    raise OSError from error"
@@ -76,23 +80,23 @@ def test_a_limit_cannot_be_lifted():
     assert said.startswith("held")
 
 
-def test_many_small_files_fill_no_more_than_one_may():
+def test_many_small_files_fill_no_more_than_one_may(inside):
     said, _ = inside("for i in range(99):\n    open(f'/tmp/{i}', 'wb').write(bytes(2**17))")
     assert said.startswith("held OSError")
 
 
-def test_processor_time_ends():
+def test_processor_time_ends(inside):
     said, status = inside("while True: pass")
     assert said == ""
     assert status != 0
 
 
-def test_it_sees_itself_and_what_holds_it_alone():
+def test_it_sees_itself_and_what_holds_it_alone(inside):
     said, _ = inside("return sum(name.isdigit() for name in os.listdir('/proc'))")
     assert said == "reached 2"
 
 
-def test_it_sees_no_file_and_no_variable_of_the_instructor(tmp_path, monkeypatch):
+def test_it_sees_no_file_and_no_variable_of_the_instructor(inside, tmp_path, monkeypatch):
     (tmp_path / "secret").write_text("x")
     monkeypatch.setenv("SECRET", "x")
     places = [str(tmp_path / "secret"), str(ROOT / "notebooks"), str(ROOT / "tests")]
@@ -100,7 +104,7 @@ def test_it_sees_no_file_and_no_variable_of_the_instructor(tmp_path, monkeypatch
     assert said == "reached ([False, False, False], False)"
 
 
-def test_it_gets_no_file_that_the_judge_has_open(tmp_path):
+def test_it_gets_no_file_that_the_judge_has_open(inside, tmp_path):
     with open(tmp_path / "open", "w") as opened:
         os.set_inheritable(opened.fileno(), True)
         said, _ = inside("return len(os.listdir('/proc/self/fd'))")
@@ -115,6 +119,25 @@ def test_the_filter_names_both_machines():
 
 
 # Without walls
+
+
+@pytest.mark.parametrize(
+    ("variables", "outcome"),
+    [
+        ({}, pytest.skip.Exception),
+        ({"CI": "true"}, pytest.fail.Exception),
+        ({"CI": "true", WITHOUT: "1"}, pytest.skip.Exception),
+    ],
+    ids=["at home", "in CI", "in CI that says so"],
+)
+def test_in_ci_a_sandbox_that_is_not_there_is_a_failure(monkeypatch, variables, outcome):
+    monkeypatch.setattr(sandbox, "why_not", lambda: "no walls.")
+    for name in ("CI", WITHOUT):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(outcome, match="no walls"):
+        need_walls()
 
 
 def test_where_bubblewrap_is_missing_it_says_what_to_install(monkeypatch, tmp_path):
