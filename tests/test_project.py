@@ -167,8 +167,8 @@ def test_only_the_tools_chapter_uses_tensorflow():
     names = re.compile(r'(^|\\n|")\s*(import|from) (tensorflow|keras)\b', re.M)
     found = {name for name, text in text_files().items() if names.search(text)}
     answers = {f"tests/book/{kind}_answers/tools.py" for kind in ("right", "wrong")}
-    judge = "course_lib/assignments/judge.py"  # where that chapter's answers are layers of Keras
-    assert found == {"notebooks/tools.ipynb", judge} | answers
+    asking = "course_lib/assignments/asking.py"  # that chapter's answers are layers of Keras
+    assert found == {"notebooks/tools.ipynb", asking} | answers
 
 
 def test_every_corpus_has_a_card_with_its_version_and_size():

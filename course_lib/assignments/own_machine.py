@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.assignments import check
-from course_lib.assignments.submission import parse, read_file
+from course_lib.assignments.submission import read_notebook
 
 OWN = "It runs your own code, without a sandbox; for the work of others there is the command grade."
 
@@ -22,9 +22,8 @@ def verdicts(path: Path) -> dict[str, str]:
 
     Raises:
         ValueError: if it is no notebook, or has no exercises.
-        OSError: if it can't be read.
     """
-    cells = parse(read_file(path))
+    cells = read_notebook(path)
     code = [cell for cell in cells if cell["kind"] == "code"]
     tests = {
         cell["name"]: cell["source"] for cell in code if cell["name"] and "test" in cell["tags"]

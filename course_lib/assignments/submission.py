@@ -66,6 +66,18 @@ def parse(content: bytes) -> list[dict[str, Any]]:
     return [plain_cell(cell) for cell in found]
 
 
+def read_notebook(path: Path, limit: int = LARGEST) -> list[dict[str, Any]]:
+    """Return the cells of a file, as :func:`parse` does.
+
+    Raises:
+        ValueError: if it is no plain file of at most ``limit`` bytes, or no notebook.
+    """
+    try:
+        return parse(read_file(path, limit))
+    except OSError as error:
+        raise ValueError(f"expected a notebook, got: {error.strerror}") from None
+
+
 def plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
     """Return a cell's kind, text, tags and the name of the exercise that it belongs to."""
     text = cell.get("source", "")
