@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book assistant slides pdf release chapter check assignments demo data quick test style slow notebooks weights serve clean in-its-place
+.PHONY: help book assistant slides pdf release chapter check assignments demo data quick test test-newest test-colab style slow notebooks weights serve clean in-its-place a-python
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -30,7 +30,7 @@ CHECKED := book benchmarks course_lib notebooks tests tools
 SOURCES := $(shell find book course_lib notebooks _config.yml _toc.yml -type f -not -path '*/.*' -not -path '*/__pycache__/*')
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
 
 book: $(SITE)  ## build the book and print where it is
 	@echo "The book: file://$(CURDIR)/$(SITE)"
@@ -72,6 +72,12 @@ quick: style  ## check all that needs no network, no browser and no long run (2 
 test: $(COMPLETE) $(SITE) style  ## check everything: style, package, notebooks, book (writes _build/screenshots)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --continue-on-collection-errors --nbval --nbval-current-env tests notebooks
 
+test-newest: a-python  ## run every notebook in the newest versions of what it needs (half an hour)
+	@"$(PYTHON)" tools/try_notebooks.py newest
+
+test-colab: a-python  ## the same in the versions of requirements-colab.txt (needs Colab's Python)
+	@"$(PYTHON)" tools/try_notebooks.py colab
+
 slow: $(COMPLETE)  ## run every cell of every notebook twice (half an hour)
 	$(RUN) -m pytest -m slow tests
 
@@ -99,8 +105,10 @@ in-its-place:
 	@test ! -s "$(ENVIRONMENT)/.course-ready" || test "$$(cat "$(ENVIRONMENT)/.course-ready")" = "$(PLACE)" || { \
 		echo "make: the environment $(ENVIRONMENT) was set up as $$(cat "$(ENVIRONMENT)/.course-ready"), so it runs that folder's code; to set it up here: rm '$(ENVIRONMENT)/.course-ready' and make again (if it was copied or moved, remove it whole)"; exit 1; }
 
-$(READY): requirements.txt pyproject.toml tools/setup_environment.py | in-its-place
+a-python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and none was found; install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+
+$(READY): requirements.txt pyproject.toml tools/setup_environment.py | in-its-place a-python
 	@"$(PYTHON)" tools/setup_environment.py "$(ENVIRONMENT)"
 	@echo "$$(cd "$(ENVIRONMENT)" && pwd -P) for $(CURDIR)" > "$(ENVIRONMENT)/.course-ready"
 

