@@ -39,7 +39,10 @@ def find_python(version: str) -> str:
             said = subprocess.run([python, "-c", code], capture_output=True, text=True).stdout
             if said.strip() == version:
                 return python
-    fail(f"Colab has Python {version}, and none was found; install it, as python{version}")
+    fail(
+        f"Colab has Python {version}, and none was found; install it as python{version}, "
+        f"or name it: make test-colab PYTHON=/path/to/python{version}"
+    )
 
 
 def versions(python: Path) -> dict[str, str]:
