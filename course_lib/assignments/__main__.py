@@ -14,6 +14,10 @@ COMMANDS = {
         "release background scaling --out class",
         "release all --out class --repository https://github.com/me/class",
     ),
+    "roster": (
+        "take in the list of the class, so that who is missing is known",
+        "roster participants.csv --course class",
+    ),
     "collect": (
         "take in folders, zip files, bulk downloads of Moodle and Canvas",
         "collect downloads/background.zip --course class",

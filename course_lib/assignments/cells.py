@@ -9,6 +9,7 @@ metadata, asks for an answer in words, which a person marks.
 import difflib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,12 @@ def chapter_path(chapter: str, folder: Path = NOTEBOOKS) -> Path:
         here = f"one of {', '.join(near)}" if near else f"a chapter, and {folder} holds none"
         raise ValueError(f"CHAPTER: expected {here}, got {chapter!r}")
     return path
+
+
+def chapter_title(cells: Sequence[Cell]) -> str:
+    """Return what a chapter is called, by its first heading."""
+    heading = next(text for cell in cells if (text := source(cell)).startswith("# "))
+    return heading.splitlines()[0].removeprefix("# ")
 
 
 def source(cell: Cell) -> str:

@@ -12,13 +12,15 @@ import re
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from course_lib.assignments.cells import NOTEBOOKS, chapter_names, chapter_path, read_chapter
 from course_lib.assignments.gradebook import FILE, Attempt, Gradebook
+from course_lib.assignments.names import shown, student_id
+from course_lib.assignments.roster import Roster
 from course_lib.assignments.submission import LARGEST, parse, read_file
 from course_lib.files import written_whole
 
@@ -41,20 +43,6 @@ class Found:
     time: datetime
     content: bytes = b""
     problem: str = ""
-
-
-def shown(name: object) -> str:
-    """Return a name as one line of plain characters, at most 120."""
-    text = ascii(str(name))[1:-1] if not str(name).isprintable() else str(name)
-    return text if len(text) <= 120 else f"{text[:60]}…{text[-59:]}"
-
-
-def student_id(name: str) -> str:
-    """Return a name that is safe as a folder's, for any shell; another name gets another."""
-    safe = re.sub(r"[^A-Za-z0-9._@-]+", "-", name).strip(".-")[:60]
-    if safe == name:
-        return name
-    return f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:6]}".lstrip("-")
 
 
 def walk(source: Path) -> Iterator[Found]:
@@ -159,6 +147,7 @@ class Owner:
     platform: str | None = None
     late: bool = False
     order: int = 0
+    moodle: bool = False  # whose numbers are of one assignment only
 
 
 def owner_of(place: str, chapters: Sequence[str]) -> Owner | None:
@@ -166,7 +155,7 @@ def owner_of(place: str, chapters: Sequence[str]) -> Owner | None:
     parts = place.split("/")
     for part in parts:
         if moodle := MOODLE.fullmatch(part):
-            return Owner(moodle["id"], moodle["name"], moodle["id"])
+            return Owner(moodle["id"], moodle["name"], moodle["id"], moodle=True)
     for part in parts:
         if canvas := CANVAS.fullmatch(part):
             late, order = bool(canvas["late"]), int(canvas["order"])
@@ -254,8 +243,31 @@ def collect(
     with Gradebook(course / FILE) as book:
         for one in {mine for mine, *_ in took} if due else ():
             book.set_due(one, stamp(due))
+        took = listed(took, book, problems)
         new, same, learners = keep(took, course, book, due, problems)
     return {"collected": new, "known": same, "learners": learners, "problems": problems}
+
+
+def listed(
+    took: list[tuple[str, Owner, Found]], book: Gradebook, problems: list[str]
+) -> list[tuple[str, Owner, Found]]:
+    """Return what came, each file by the learner of the class's list whose it is, if there is one.
+
+    A name that isn't on the list is taken as it is, and told.
+    """
+    class_list = book.enrolled()
+    if not class_list:
+        return took
+    known = Roster(class_list)
+    found = []
+    for mine, owner, file in took:
+        ids = (owner.student,) if not owner.moodle else ()
+        student = known.find(owner.name, *ids)
+        if student is None:
+            said = f"expected a learner of the class's list, got {shown(owner.name)!r}"
+            problems.append(f"{shown(file.place)}: {said}; taken as {owner.student}")
+        found.append((mine, replace(owner, student=student or owner.student), file))
+    return found
 
 
 def keep(
@@ -271,6 +283,7 @@ def keep(
     known = {(old.chapter, old.student, old.sha256) for old in before}
     places = {(old.chapter, old.student): old.place for old in before}  # of the last
     writers: dict[tuple[str, str], str] = {(old.chapter, old.sha256): old.student for old in before}
+    on_list = {one["id"] for one in book.enrolled()}
     new = same = 0
     for mine, owner, found in took:
         sha = hashlib.sha256(found.content).hexdigest()
@@ -296,7 +309,11 @@ def keep(
         first, _, last = owner.name.rpartition(" ")
         with book.together():
             names = {"first_name": first, "last_name": last, "lms_user_id": owner.platform}
-            book.add_student(owner.student, **names)
+            # What the class's list says of a learner stands.
+            if owner.student not in on_list:
+                book.add_student(owner.student, **names)
+            if owner.moodle and owner.platform:
+                book.set_number(owner.student, mine, owner.platform)
             book.add_attempt(
                 Attempt(
                     student=owner.student,

@@ -1,46 +1,38 @@
 """Marks as a table: for a spreadsheet, for Canvas, for Moodle, and as nbgrader writes it.
 
-A cell that a spreadsheet would run as a formula gets an apostrophe in front.
+Best is to fill in the table that the platform itself gives (``--into``). A cell that a spreadsheet
+would run as a formula gets an apostrophe in front.
 """
 
 import argparse
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from course_lib.assignments.cells import NOTEBOOKS, chapter_path, chapter_title, read_cells
 from course_lib.assignments.gradebook import FILE, Gradebook
+from course_lib.assignments.names import full_name
+from course_lib.assignments.sheets import How, Sheet, fill_canvas, fill_moodle, marks_of
+from course_lib.assignments.tables import Table, read, safe, text
 from course_lib.files import written_whole
 
 FORMATS = ("csv", "canvas", "moodle", "nbgrader")
-FORMULA = tuple("=+-@\t\r\n|%＝＋－＠")
 NBGRADER = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
     *("raw_score", "late_submission_penalty", "score", "max_score"),
 )
-Table = list[list[Any]]
+# What Moodle looks for when it reads a grading worksheet.
+MOODLE = (
+    *("Identifier", "Full name", "Email address", "Grade", "Maximum Grade"),
+    "Last modified (grade)",
+)
 
 
-def safe(cell: object) -> str:
-    """Return what stands in a cell: no formula, no control character, numbers as they are."""
-    if isinstance(cell, int | float):
-        return f"{cell:g}"
-    text = "" if cell is None else str(cell)
-    text = "".join(letter if letter.isprintable() else " " for letter in text).strip()
-    raw = "" if cell is None else str(cell)
-    return f"'{text}" if raw.startswith(FORMULA) or text.startswith(FORMULA) else text
-
-
-def full_name(student: dict[str, Any]) -> str:
-    """Return a learner's name, or the id of one whose name isn't known."""
-    names = [student["first_name"], student["last_name"]]
-    return " ".join(filter(None, names)) or str(student["id"])
-
-
-def table(book: Gradebook, form: str, chapters: Sequence[str]) -> Table:
-    """Return the rows of a table, its header first.
+def graded(
+    book: Gradebook, form: str, chapters: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the scores that a table is of, and their chapters.
 
     Raises:
         ValueError: if nothing is graded, or Moodle's table would hold more than one chapter.
@@ -52,6 +44,23 @@ def table(book: Gradebook, form: str, chapters: Sequence[str]) -> Table:
         raise ValueError(f"CHAPTER: expected one that is graded, got {(missing or ['none'])[0]}")
     if form == "moodle" and len(found) > 1:
         raise ValueError(f"CHAPTER: expected one for Moodle's table, got {', '.join(found)}")
+    return scores, found
+
+
+def table(book: Gradebook, form: str, chapters: Sequence[str], zero: bool = False) -> Table:
+    """Return the rows of a table, its header first.
+
+    Args:
+        book: the class's.
+        form: one of ``FORMATS``.
+        chapters: which; all that are graded by default.
+        zero: whether what wasn't handed in counts 0, rather than nothing.
+
+    Raises:
+        ValueError: if nothing is graded, or Moodle's table would hold more than one chapter.
+    """
+    scores, found = graded(book, form, chapters)
+    nought: Any = 0 if zero else ""
     by = {(row["student_id"], row["assignment"]): row for row in scores}
     got: dict[tuple[str, str], Any] = {key: row["score"] for key, row in by.items()}
     most = {row["assignment"]: row["max_score"] for row in scores}
@@ -61,7 +70,7 @@ def table(book: Gradebook, form: str, chapters: Sequence[str]) -> Table:
         head = ["student_id", "last_name", "first_name", "email", *found, "total", "max_score"]
         rows = [head]
         for one in students:
-            marks = [got.get((one["id"], name), "") for name in found]
+            marks = [got.get((one["id"], name), nought) for name in found]
             total, whole = sum(mark for mark in marks if mark != ""), sum(most.values())
             who = [one["id"], one["last_name"], one["first_name"], one["email"]]
             rows.append([*who, *marks, total, whole])
@@ -70,17 +79,19 @@ def table(book: Gradebook, form: str, chapters: Sequence[str]) -> Table:
         head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *found]
         rows = [head, ["Points Possible", "", "", "", "", *(most[name] for name in found)]]
         for one in students:
-            marks = [got.get((one["id"], name), "") for name in found]
+            marks = [got.get((one["id"], name), nought) for name in found]
             ids = [one["lms_user_id"] or one["id"], "", one["email"], ""]
             rows.append([full_name(one), *ids, *marks])
         return rows
     if form == "moodle":
-        rows = [["Identifier", "Full name", "Email address", "Grade", "Maximum Grade"]]
+        rows = [[*MOODLE]]
+        numbers = book.numbers(found[0])
         for one in students:
-            if (one["id"], found[0]) in by:
-                row = by[one["id"], found[0]]
-                mark = f"Participant {one['lms_user_id'] or one['id']}"
-                rows.append([mark, full_name(one), one["email"], row["score"], row["max_score"]])
+            number = numbers.get(one["id"]) or one["lms_user_id"] or one["id"]
+            if (row := by.get((one["id"], found[0]))) or zero:
+                points = row["score"] if row else 0
+                who = [f"Participant {number}", full_name(one), one["email"]]
+                rows.append([*who, points, most[found[0]], ""])
         return rows
     # As nbgrader: a row for each learner and chapter, 0 where nothing came.
     nothing: dict[str, Any] = {
@@ -100,17 +111,41 @@ def table(book: Gradebook, form: str, chapters: Sequence[str]) -> Table:
     return rows
 
 
-def text(rows: Table) -> str:
-    """Return a table as CSV."""
-    held = io.StringIO()
-    csv.writer(held, lineterminator="\n").writerows([[safe(cell) for cell in row] for row in rows])
-    return held.getvalue()
-
-
-def export(course: Path, form: str, chapters: Sequence[str] = ()) -> str:
+def export(course: Path, form: str, chapters: Sequence[str] = (), zero: bool = False) -> str:
     """Return the marks of a class as CSV in one of the forms of ``FORMATS``."""
     with Gradebook(course / FILE) as book:
-        return text(table(book, form, chapters))
+        return text(plain(table(book, form, chapters, zero)))
+
+
+def plain(rows: Table) -> Table:
+    """Return a table whose cells are safe."""
+    return [[safe(cell) for cell in row] for row in rows]
+
+
+def filled(
+    book: Gradebook,
+    form: str,
+    chapters: Sequence[str],
+    rows: list[list[str]],
+    how: How,
+    folder: Path = NOTEBOOKS,
+) -> Sheet:
+    """Return a platform's table, filled in.
+
+    Raises:
+        ValueError: if it isn't the platform's, nothing is graded, or no column fits.
+    """
+    scores, found = graded(book, form, chapters)
+    if form not in ("canvas", "moodle"):
+        raise ValueError(f"--into: expected moodle or canvas before it, got {form}")
+    if how.column and len(found) > 1:
+        raise ValueError(f"--column: expected one chapter with it, got {', '.join(found)}")
+    titles = [chapter_title(read_cells(chapter_path(name, folder))) for name in found]
+    pairs = zip(found, titles, strict=True)
+    every = [marks_of(scores, name, title.partition(":")[0]) for name, title in pairs]
+    if form == "moodle":
+        return fill_moodle(rows, every[0], book, how)
+    return fill_canvas(rows, every, book, how)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,18 +154,44 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("chapters", metavar="CHAPTER", nargs="*", help="which (all graded ones)")
     parser.add_argument("--course", metavar="DIR", type=Path, default=Path(), help="class's folder")
     parser.add_argument("--out", metavar="FILE", type=Path, help="where to (the screen)")
+    parser.add_argument(
+        "--into",
+        metavar="FILE",
+        type=Path,
+        help="Moodle's grading worksheet or Canvas's gradebook, to be filled in",
+    )
+    parser.add_argument(
+        "--column", metavar="NAME", help="what to fill in (Grade; Canvas: the chapter's name)"
+    )
+    parser.add_argument(
+        "--scale", action="store_true", help="marks up to what the platform says is possible"
+    )
+    parser.add_argument("--zero", action="store_true", help="0 for what wasn't handed in")
 
 
 def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Do the command; return its exit status, what --json prints, and what is said."""
+    if not args.into and (args.column or args.scale):
+        raise ValueError("--column, --scale: expected --into with it, got none")
+    problems: list[str] = []
+    delimiter = ","
     with Gradebook(args.course / FILE) as book:
-        rows = table(book, args.format, args.chapters)
+        if args.into:
+            given, delimiter = read(args.into)
+            how = How(args.zero, args.scale, args.column)
+            sheet = filled(book, args.format, args.chapters, given, how)
+            rows: Table = [*sheet.rows]
+            problems += sheet.problems
+        else:
+            rows = plain(table(book, args.format, args.chapters, args.zero))
         waiting = sum(int(row["to_mark"]) for row in book.scores())
     if waiting:
-        print(f"{waiting} answers in words are not marked yet, and count 0", file=sys.stderr)
-    said = text(rows).rstrip("\n")
+        problems.append(f"{waiting} answers in words are not marked yet, and count 0")
+    said = text(rows, delimiter).rstrip("\n")
     if args.out:
         with written_whole(args.out) as part:
             part.write_text(f"{said}\n", encoding="utf-8")
         said = f"{args.out}: {len(rows) - 1} rows"
-    return int(bool(waiting)), {"rows": [[safe(cell) for cell in row] for row in rows]}, said
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return int(bool(problems)), {"rows": rows, "problems": problems}, said

@@ -1,4 +1,4 @@
-"""The gradebook: one SQLite file with nbgrader's tables, and two of the course's own.
+"""The gradebook: one SQLite file with nbgrader's tables, and some of the course's own.
 
 nbgrader (0.9, schema e43177bfe90b) opens it, and it opens nbgrader's. Each finished submission is
 one transaction: a command that is killed leaves all of it or nothing.
@@ -66,6 +66,10 @@ OWN = {
     "fingerprint TEXT NOT NULL, seed INTEGER NOT NULL, graded TEXT NOT NULL, "
     "PRIMARY KEY (student, chapter)",
     "course_seed": "chapter TEXT PRIMARY KEY NOT NULL, seed INTEGER NOT NULL",
+    # Who is on the class's list, and the number that Moodle gives a learner in an assignment.
+    "course_roster": "student TEXT PRIMARY KEY NOT NULL",
+    "course_number": "student TEXT NOT NULL, chapter TEXT NOT NULL, number TEXT NOT NULL, "
+    "PRIMARY KEY (student, chapter)",
 }
 VERSION = "e43177bfe90b"
 UNMARKED = """
@@ -179,6 +183,26 @@ class Gradebook:
     def students(self) -> list[dict[str, Any]]:
         """Return all learners, by their ids."""
         return [dict(row) for row in self.rows("SELECT * FROM student ORDER BY id")]
+
+    def enroll(self, student: str) -> None:
+        """Put a learner on the class's list."""
+        self.db.execute("INSERT OR IGNORE INTO course_roster VALUES (?)", (student,))
+
+    def enrolled(self) -> list[dict[str, Any]]:
+        """Return the learners of the class's list, by their ids; none if it has none."""
+        query = "SELECT * FROM student WHERE id IN (SELECT student FROM course_roster) ORDER BY id"
+        return [dict(row) for row in self.rows(query)]
+
+    def set_number(self, student: str, chapter: str, number: str) -> None:
+        """Write what Moodle calls a learner in a chapter's assignment."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO course_number VALUES (?, ?, ?)", (student, chapter, number)
+        )
+
+    def numbers(self, chapter: str) -> dict[str, str]:
+        """Return what Moodle calls learners in a chapter's assignment."""
+        found = self.rows("SELECT student, number FROM course_number WHERE chapter = ?", chapter)
+        return {row["student"]: row["number"] for row in found}
 
     def add_attempt(self, attempt: Attempt) -> None:
         """Add what was handed in; the same content twice is one attempt, the later."""

@@ -22,6 +22,7 @@ from course_lib.assignments.cells import (
     Exercise,
     chapter_names,
     chapter_path,
+    chapter_title,
     read_cells,
     read_chapter,
     read_essays,
@@ -169,8 +170,7 @@ def notebooks(
     """
     exercises, essays, cells = read_chapter(path), read_essays(path), read_cells(path)
     home = repository_of(path)
-    heading = next(t for c in cells if (t := source(c)).startswith("# ") and "\n" in t)
-    title = heading.splitlines()[0].removeprefix("# ")
+    title = chapter_title(cells)
     link = colab_link(path.stem, repository or home, branch)
     about = f"# Exercises: {title}\n\nOf the chapter [{title}]({home}/blob/main/notebooks/"
     about += f"{path.name}). [Open this notebook on Colab]({link}).\n\n{HOW}"

@@ -9,6 +9,7 @@ from typing import Any
 from course_lib.assignments.cells import NOTEBOOKS, chapter_path, read_chapter
 from course_lib.assignments.feedback import given, told
 from course_lib.assignments.gradebook import FILE, Gradebook
+from course_lib.assignments.names import full_name
 from course_lib.assignments.pages import code, page, shown
 from course_lib.assignments.similar import alike
 from course_lib.files import written_whole
@@ -40,6 +41,12 @@ def distribution(chapter: str, scores: list[float], most: float) -> str:
         said = f"{len(scores)} learners; the median has {half:g} of {most:g} points"
         bars = f"A histogram of {len(scores)} learners' points in {chapter}"
         return figure_html(fig, shown(chapter), shown(said), alt=bars)
+
+
+def absent_from(book: Gradebook, chapter: str) -> list[str]:
+    """Return the names on the class's list of those who handed nothing in."""
+    came = {one.student for one in book.current(chapter)}
+    return [full_name(one) for one in book.enrolled() if one["id"] not in came]
 
 
 def hardest(book: Gradebook, chapter: str, folder: Path) -> list[dict[str, Any]]:
@@ -104,6 +111,10 @@ def report(
             mine = [row for row in rows if row["assignment"] == chapter]
             scores = [float(row["score"]) for row in mine]
             parts.append(distribution(chapter, scores, float(mine[0]["max_score"])))
+            absent = absent_from(book, chapter)
+            if absent:
+                names = ", ".join(map(shown, absent))
+                parts.append(f"<p>{len(absent)} handed nothing in: {names}</p>")
             # The hardest exercises, and what their tests said most often.
             hard = hardest(book, chapter, folder)
             lines = "".join(
@@ -127,6 +138,7 @@ def report(
                 )
             data[chapter] = {
                 "scores": scores,
+                "missing": absent,
                 "hardest": hard,
                 "alike": [pair[:4] for pair in pairs],
             }

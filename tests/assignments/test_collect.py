@@ -12,8 +12,9 @@ import pytest
 from course_lib.assignments import collect as module
 from course_lib.assignments.__main__ import main
 from course_lib.assignments.cells import chapter_path
-from course_lib.assignments.collect import collect, days_late, owner_of, student_id
+from course_lib.assignments.collect import collect, days_late, owner_of
 from course_lib.assignments.gradebook import FILE, Gradebook
+from course_lib.assignments.names import student_id
 from course_lib.assignments.release import notebooks
 
 RELEASED = notebooks(chapter_path("background"))["release"]

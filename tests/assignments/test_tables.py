@@ -7,8 +7,9 @@ import json
 import pytest
 
 from course_lib.assignments.__main__ import main
-from course_lib.assignments.export import FORMATS, NBGRADER, export, safe
+from course_lib.assignments.export import FORMATS, NBGRADER, export
 from course_lib.assignments.gradebook import FILE, Gradebook
+from course_lib.assignments.tables import safe
 
 
 def rows(text):
@@ -57,8 +58,11 @@ def test_canvas_finds_learners_by_their_ids_and_says_what_was_possible(course):
 
 def test_moodle_has_its_grading_worksheet_of_one_chapter(course):
     head, ada, *_ = rows(export(course, "moodle"))
-    assert head == ["Identifier", "Full name", "Email address", "Grade", "Maximum Grade"]
-    assert ada == ["Participant ada", "Ada =HYPERLINK(1)", "'+1@x.org", "8", "8"]
+    assert head == [
+        *("Identifier", "Full name", "Email address", "Grade", "Maximum Grade"),
+        "Last modified (grade)",
+    ]
+    assert ada == ["Participant ada", "Ada =HYPERLINK(1)", "'+1@x.org", "8", "8", ""]
 
 
 def test_nbgraders_columns_with_nought_where_nothing_came(course):
