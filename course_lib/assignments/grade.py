@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from course_lib.assignments import sandbox
+from course_lib.assignments import cluster, sandbox
 from course_lib.assignments.cells import (
     NOTEBOOKS,
     Essay,
@@ -146,6 +146,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--course", metavar="DIR", type=Path, default=Path(), help="class's folder")
     parser.add_argument("--workers", type=count, default=2, help="submissions at a time (2)")
     parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a Dask cluster that grades, such as tls://10.0.0.1:8786; then each thread of its "
+        "workers grades one submission at a time",
+    )
+    parser.add_argument(
         "--seed", type=count, help="of the hidden tests' inputs (drawn once per chapter, and kept)"
     )
     parser.add_argument("--again", action="store_true", help="grade what is graded already, too")
@@ -164,11 +170,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Do the command; return its exit status, what --json prints, and what is said."""
-    sandbox.need()
+    if args.scheduler:
+        runner = cluster.runner(args.scheduler)
+    else:
+        sandbox.need()
+        runner = grade_many
     done = grade(
         args.course,
         args.chapters,
-        runner=grade_many,
+        runner=runner,
         workers=args.workers,
         seed=args.seed,
         again=args.again,

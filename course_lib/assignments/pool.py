@@ -94,6 +94,7 @@ def fork(job: Job, limits: Limits, start: Callable[[], Any] | None) -> tuple[int
         os.close(write)
         return pid, read
     try:
+        sandbox.libc("prctl", 1, signal.SIGKILL, 0, 0, 0)  # not to outlive who forked it
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.close(read)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -1,15 +1,16 @@
 """A grading that is killed at any moment goes on where it was: nothing twice, nothing lost."""
 
+import json
 import random
 import signal
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
-from graded_class import answers
+from graded_class import EXERCISES, hand_in
 
-from course_lib.assignments.collect import collect
 from course_lib.assignments.gradebook import FILE, Gradebook
 
 LEARNERS, KILLS = 99, 20
@@ -35,12 +36,8 @@ grade(Path(sys.argv[1]), runner=runner)
 
 @pytest.mark.long
 def test_killed_at_random_moments_every_submission_is_graded_once(tmp_path):
-    inbox, course = tmp_path / "inbox", tmp_path / "class"
-    inbox.mkdir()
-    for number in range(LEARNERS):
-        text = f"def times_read(w, s, t):\n    return {number}"
-        (inbox / f"learner{number:02d}.ipynb").write_bytes(answers(times_read=text))
-    collect([inbox], course)
+    text = "def times_read(w, s, t):\n    return {}".format
+    course = hand_in(tmp_path, LEARNERS, lambda number: {"times_read": text(number)})
     command = [sys.executable, "-c", SCRIPT, str(course)]
     draw, begun = random.Random(0), []
     for _ in range(KILLS):
@@ -65,3 +62,59 @@ def test_killed_at_random_moments_every_submission_is_graded_once(tmp_path):
     assert sorted(done.stdout.split()) == sorted(everybody - held)
     with Gradebook(course / FILE) as book:
         assert [row["score"] for row in book.scores()] == [8.0] * LEARNERS
+
+
+# With the sandbox
+
+RIGHT = {one.name: one.solution for one in EXERCISES}
+
+
+def written(course):
+    """Return what the gradebook holds of each learner, to the letter: a second grading differs."""
+    with Gradebook(course / FILE) as book:
+        rows = book.rows("SELECT student, graded FROM course_graded")
+    return {row["student"]: row["graded"] for row in rows}
+
+
+def grown(course, running, more):
+    """Wait until so many more are written, or all are done."""
+    before = len(written(course))
+    while running.poll() is None and len(written(course)) < before + more:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [pytest.param(3, marks=pytest.mark.long), pytest.param(20, marks=pytest.mark.slow)],
+)
+def test_killed_within_the_sandbox_nothing_is_lost_or_twice_or_left_behind(walls, tmp_path, kills):
+    learners = 4 * kills
+    course = hand_in(
+        tmp_path,
+        learners,
+        lambda number: {**RIGHT, "times_read": f"{RIGHT['times_read']}\n# {number}"},
+    )
+    command = [sys.executable, "-m", "course_lib.assignments", "grade", "--json"]
+    command += ["--course", str(course)]
+    draw, held = random.Random(kills), {}
+    for _ in range(kills):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            # While it loads, while it begins the first ones, or while others are done.
+            grown(course, running, draw.randrange(4))
+            time.sleep(draw.uniform(0, 0.5))
+            family = psutil.Process(running.pid).children(recursive=True)
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+        _, left = psutil.wait_procs(family, timeout=10)
+        assert not left, "what it started ends with it"
+        now = written(course)
+        assert held.items() <= now.items(), "what was graded stays as it is"
+        held = now
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["graded"] == learners - len(held)
+    now = written(course)
+    assert held.items() <= now.items()
+    assert len(now) == learners
+    with Gradebook(course / FILE) as book:
+        assert [row["score"] for row in book.scores()] == [8.0] * learners
