@@ -49,6 +49,10 @@ COMMANDS = {
         "make a class of 30 made-up learners, and grade it",
         "demo --out /tmp/class",
     ),
+    "walls": (
+        "try which walls of the sandbox stand on this machine",
+        "walls",
+    ),
     "check": (
         "run the tests of your own notebook on this machine",
         "check background.ipynb",

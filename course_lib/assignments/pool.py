@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from course_lib.assignments import sandbox, zygote
+from course_lib.assignments import groups, sandbox, zygote
 from course_lib.assignments.verdicts import Graded, Job, Limits, Verdict
 
 JUDGE_MEMORY = 4 * 2**30  # bytes that a judge may take for what an answer returns
@@ -62,21 +62,25 @@ class Zygotes:
     def __init__(self, limits: Limits) -> None:
         self.limits, self.begun = limits, dict[str, zygote.Zygote | None]()
 
-    def starter(self, chapter: str, used: set[str]) -> Callable[[], Any] | None:
-        """Return what forks a worker, if it can be; end those of chapters that are done."""
+    def starter(self, chapter: str, used: set[str]) -> Callable[[], Any]:
+        """Return what starts a worker, by a fork if it can; end those of chapters that are done."""
         from course_lib.assignments import judge, peers
 
         for other in self.begun.keys() - used - {chapter}:
             self.end(other)
         found = self.begun.get(chapter)
-        if found is not None and found.process.poll() is not None:
+        if found is not None and found.process.process.poll() is not None:
             self.end(chapter)  # the system has ended it, for want of memory
         if chapter not in self.begun:
             exercises, _, _ = judge.load(chapter)  # once for all: a forked judge has it already
             peers.warm()
             self.begun[chapter] = zygote.begin(self.limits, exercises[0].imports)
         found = self.begun[chapter]
-        return found.fork if found else None
+        return found.fork if found else self.anew
+
+    def anew(self) -> Any:
+        """Start a worker that isn't a fork."""
+        return sandbox.start(self.limits, group=groups.make(self.limits))
 
     def end(self, chapter: str) -> None:
         """End one."""
@@ -84,7 +88,7 @@ class Zygotes:
             found.end()
 
 
-def fork(job: Job, limits: Limits, start: Callable[[], Any] | None) -> tuple[int, int]:
+def fork(job: Job, limits: Limits, start: Callable[[], Any]) -> tuple[int, int]:
     """Start a judge; return its process id and where its result can be read."""
     from course_lib.assignments import judge
 
@@ -121,6 +125,7 @@ def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) 
         RuntimeError: where the sandbox can't be built; it says what to install.
     """
     sandbox.need()
+    groups.sweep()
     limits = limits or Limits()
     waiting = iter(jobs)
     running: dict[int, Running] = {}
@@ -142,6 +147,7 @@ def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) 
                 selector.unregister(key.fd)
                 os.close(key.fd)
                 os.waitpid(one.pid, 0)
+                groups.sweep()  # what a judge that was killed has left
                 del running[key.fd]
                 try:
                     done = from_text(one.text)

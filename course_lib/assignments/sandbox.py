@@ -19,9 +19,10 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from course_lib.assignments.groups import Group
 from course_lib.assignments.verdicts import Limits
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -104,11 +105,17 @@ def libc(name: str, *args: object) -> int:
     return int(result)
 
 
+def landlock_version() -> int:
+    """Return the version of the kernel's Landlock, 0 where it has none."""
+    try:
+        return libc("syscall", ctypes.c_long(444), None, ctypes.c_size_t(0), 1)
+    except OSError:
+        return 0
+
+
 def landlock() -> None:
     """Let this process write below ``/tmp`` only, where the kernel has Landlock."""
-    try:
-        version = libc("syscall", ctypes.c_long(444), None, ctypes.c_size_t(0), 1)
-    except OSError:
+    if not (version := landlock_version()):
         return
     every = (1 << (13 if version < 2 else 14 if version < 3 else 15)) - 1
     reading = 1 << 0 | 1 << 2 | 1 << 3  # execute is needed to map libraries
@@ -201,12 +208,31 @@ def need() -> None:
         raise RuntimeError(missing)
 
 
+@dataclasses.dataclass
+class Walled:
+    """A process within the walls."""
+
+    process: subprocess.Popen[bytes]
+    group: Group | None = None
+
+    def kill(self) -> None:
+        """End it and all that it started: its namespace dies with its first process."""
+        self.process.kill()
+
+    def wait(self) -> None:
+        """Wait until it has ended, and clear away what it leaves."""
+        self.process.wait()
+        if self.group:
+            self.group.end()
+
+
 def start(
     limits: Limits,
     module: str = "course_lib.assignments.worker",
     kind: socket.SocketKind = socket.SOCK_STREAM,
-    *words: str,
-) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    words: Sequence[str] = (),
+    group: Group | None = None,
+) -> tuple[Walled, socket.socket]:
     """Start a process that waits, inside the first wall, for what the judge sends.
 
     Args:
@@ -214,6 +240,7 @@ def start(
         module: what runs; it gets its socket's number, the limits as JSON, and the words.
         kind: of the socket.
         words: more arguments.
+        group: that it shall enter, by the file whose number is one argument more.
 
     Returns:
         The process and the socket to it.
@@ -223,15 +250,24 @@ def start(
     """
     need()
     ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    entrance = [group.entrance()] if group else []
     said = json.dumps(dataclasses.asdict(limits))
-    run = [sys.executable, "-m", module, str(theirs.fileno()), said, *words]
+    run = [sys.executable, "-m", module, str(theirs.fileno()), said, *words, *map(str, entrance)]
     process = subprocess.Popen(
         [*command(limits), *run],
-        pass_fds=[theirs.fileno()],
+        pass_fds=[theirs.fileno(), *entrance],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     theirs.close()
-    return process, ours
+    for one in entrance:
+        os.close(one)
+    return Walled(process, group), ours
+
+
+def enter(entrance: int) -> None:
+    """Go into a control group, by its open file."""
+    os.write(entrance, b"0")
+    os.close(entrance)

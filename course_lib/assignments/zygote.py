@@ -17,11 +17,11 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 from typing import Any
 
-from course_lib.assignments import sandbox
+from course_lib.assignments import groups, sandbox
+from course_lib.assignments.groups import Group
 from course_lib.assignments.verdicts import Limits
 
 NEW = 0x10000000 | 0x20000 | 0x20000000 | 0x8000000 | 0x40000000  # user, mounts, pid, IPC, network
@@ -33,20 +33,23 @@ class Fork:
     """A forked worker; it ends when its leash is let go."""
 
     leash: socket.socket
+    group: Group | None
 
     def kill(self) -> None:
         """End it and all that it started."""
         self.leash.close()
 
     def wait(self) -> None:
-        """Nothing is left to wait for: it isn't a child of this process."""
+        """Clear away what it leaves; it isn't a child of this process."""
+        if self.group:
+            self.group.end()
 
 
 @dataclasses.dataclass
 class Zygote:
     """The judge's side of it."""
 
-    process: subprocess.Popen[bytes]
+    process: sandbox.Walled
     control: socket.socket
     limits: Limits
 
@@ -54,11 +57,13 @@ class Zygote:
         """Return a new worker, and the socket to it."""
         ours, theirs = socket.socketpair()
         leash, held = socket.socketpair()
-        rights = array.array("i", [theirs.fileno(), held.fileno()])
+        group = groups.make(self.limits)
+        fds = [theirs.detach(), held.detach(), *([group.entrance()] if group else [])]
+        rights = array.array("i", fds)
         self.control.sendmsg([b"fork"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-        theirs.close()
-        held.close()
-        return Fork(leash), ours
+        for one in fds:
+            os.close(one)
+        return Fork(leash, group), ours
 
     def end(self) -> None:
         """End it, and all its forks."""
@@ -69,7 +74,7 @@ class Zygote:
 
 def begin(limits: Limits, imports: str) -> Zygote | None:
     """Start one that has run a chapter's imports; None where namespaces can't be nested."""
-    process, ours = sandbox.start(limits, __name__, socket.SOCK_SEQPACKET, imports)
+    process, ours = sandbox.start(limits, __name__, socket.SOCK_SEQPACKET, [imports])
     ours.settimeout(120)
     zygote = Zygote(process, ours, limits)
     try:
@@ -138,6 +143,8 @@ def run(fds: list[int], limits: dict[str, Any]) -> None:
         wire.close()
         hold(child, leash)
     leash.close()
+    for entrance in fds[2:]:
+        sandbox.enter(entrance)
     sandbox.close_in(limits, bare)
     worker.serve(wire)
 
@@ -166,7 +173,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control.send(b"ready")
     while True:
-        said, rights, _, _ = control.recvmsg(16, socket.CMSG_SPACE(8))
+        said, rights, _, _ = control.recvmsg(16, socket.CMSG_SPACE(12))
         if not said:
             os._exit(0)
         fds = list(array.array("i", rights[0][2]))
