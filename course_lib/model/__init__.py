@@ -3,7 +3,7 @@
 `gpt` is to be read first: it is a whole model in one page. `parts` has what it is made of.
 
 Taught in 'The Transformer'; low-rank adapters in 'Dialogue', weights of few bits in 'Text
-generation'; mixtures of experts in 'Compute'.
+generation', which also reads beyond the trained length; mixtures of experts in 'Compute'.
 """
 
 from course_lib.model.encoder import Encoder, EncoderConfig, PostNormBlock
@@ -14,6 +14,7 @@ from course_lib.model.experts import (
     balance_loss,
 )
 from course_lib.model.gpt import GPT, GPTConfig
+from course_lib.model.long_context import long_logits, rope_frequencies, rope_of, window_mask
 from course_lib.model.lora import LoRALinear, add_lora, load_lora, merge_lora, save_lora
 from course_lib.model.parts import MLP, Block, count_parameters, initialize
 from course_lib.model.quantized import (
@@ -60,6 +61,10 @@ __all__ = [
     "fastest",
     "initialize",
     "load_lora",
+    "long_logits",
     "merge_lora",
+    "rope_frequencies",
+    "rope_of",
     "save_lora",
+    "window_mask",
 ]
