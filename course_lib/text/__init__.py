@@ -31,12 +31,14 @@ from course_lib.text.ngram import (
     vocabulary,
 )
 from course_lib.text.noisy_channel import Edit, HomophoneChooser, SpellingCorrector, edits, fit
+from course_lib.text.patterns import PATTERNS
 from course_lib.text.splits import sentence_keys, split
 from course_lib.text.tokenizer import PATTERN, BPETokenizer, CharacterTokenizer
 
 __all__ = [
     "END",
     "PATTERN",
+    "PATTERNS",
     "UNKNOWN",
     "WORD",
     "AddK",
