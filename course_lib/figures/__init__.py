@@ -9,6 +9,7 @@ from course_lib.figures.assistant import assistant_box
 from course_lib.figures.attention import attention_explorer
 from course_lib.figures.bits import bits_explorer
 from course_lib.figures.bleu import bleu_calculator
+from course_lib.figures.caches import paged_cache, shared_keys, which_keys
 from course_lib.figures.cost import cost_calculator
 from course_lib.figures.decoding import decoding_explorer
 from course_lib.figures.diagrams import (
@@ -112,6 +113,7 @@ __all__ = [
     "muon",
     "noisy_channel",
     "norm_places",
+    "paged_cache",
     "patching_grid",
     "pipeline",
     "privacy_explorer",
@@ -119,6 +121,7 @@ __all__ = [
     "roofline_explorer",
     "samples_explorer",
     "secret_in_and_out",
+    "shared_keys",
     "show",
     "show_token",
     "teacher_forcing",
@@ -128,6 +131,7 @@ __all__ = [
     "two_tasks",
     "use_course_style",
     "weight_layouts",
+    "which_keys",
     "windows",
     "word_window",
     "writer_explorer",
