@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -355,26 +356,35 @@ def attention(bench: Bench) -> Rows:
 def memory(bench: Bench) -> Rows:
     """Predict the memory of a step of the larger shape as the chapter does, and measure it."""
     layers, heads, width, vocab = bench.sizes.large
-    cuda = bench.device.type == "cuda"
-    for precision in ("float32", "bfloat16") if cuda else ("float32",):
-        for batch in bench.sizes.memory_batches:
+    context = bench.sizes.context
+    precisions = ("float32", "bfloat16") if bench.device.type == "cuda" else ("float32",)
 
-            def measure(precision: str = precision, batch: int = batch) -> dict:
-                model, tokens = large_model(bench), batch * bench.sizes.context
-                numbers = sum(p.numel() for p in model.parameters())
-                text = torch.randint(vocab, (10_000,), device=bench.device)
-                shape = (text, batch, bench.sizes.context, PRECISIONS[precision])
-                run = plain_loop(model, model, *shape)
-                run(2)  # now the optimizer holds its moments
-                at_rest = 12 * numbers  # weights and both moments; a step's gradients come and go
-                peak = at_rest + 1e6 * peak_megabytes(lambda _: run(1), text)
-                mixed = precision != "float32"
-                kept = costs.activation_bytes(layers, heads, width, vocab, tokens, mixed)
-                predicted = costs.training_memory(numbers, kept).total
-                shares = {"measured by predicted": peak / predicted}
-                return {"predicted MB": predicted / 1e6, "measured MB": peak / 1e6, **shares}
+    def measure(precision: str, batch: int, held: bool) -> dict:
+        model, tokens, mixed = large_model(bench), batch * context, precision != "float32"
+        numbers = sum(p.numel() for p in model.parameters())
+        text = torch.randint(vocab, (10_000,), device=bench.device)
+        run: Callable[..., object]
+        if held:  # the plain loop's variable holds the logits, the course's loop lets them go
+            run = plain_loop(model, model, text, batch, context, PRECISIONS[precision])
+        else:
+            optimizers, _ = recipe_optimizers(model, "gpt2", 1000)
+            windows = random_windows(text.cpu(), batch, context)
+            settings = {"precision": precision, "device": bench.device, "progress": False}
+            run = partial(train, model, windows, optimizer=optimizers, **settings)
+        run(steps=2)  # now the optimizer holds its moments
+        at_rest = 12 * numbers  # weights and both moments; a step's gradients come and go
+        peak = at_rest + 1e6 * peak_megabytes(lambda _: run(steps=1), text)
+        kept = costs.activation_bytes(layers, heads, width, vocab, tokens, mixed)
+        loss = costs.loss_bytes(vocab, tokens, mixed, held)
+        predicted = costs.training_memory(numbers, kept, loss).total
+        shares = {"measured by predicted": peak / predicted}
+        return {"predicted MB": predicted / 1e6, "measured MB": peak / 1e6, **shares}
 
-            yield {"precision": precision, "batch": batch}, measure
+    for held in (True, False):
+        for precision in precisions:
+            for batch in bench.sizes.memory_batches:
+                labels = {"precision": precision, "batch": batch, "logits held": held}
+                yield labels, partial(measure, precision, batch, held)
 
 
 THEIR_NAMES = [

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -82,6 +83,15 @@ def test_operations_of_a_step_are_three_forward_passes():
     model = GPT(GPTConfig.gpt2(65))
     expected = 3 * costs.gpt_forward_flops(4, 128, 65, 64)
     assert gpu_parts.flops_per_token(model, 64) == expected
+
+
+def test_memory_of_both_loops_is_predicted_on_a_processor():
+    sizes = replace(gpu_parts.SMALL, large=(2, 2, 32, 4001))
+    rows = gpu_parts.memory(gpu_parts.Bench(torch.device("cpu"), sizes))
+    found = {(labels["batch"], labels["logits held"]): measure() for labels, measure in rows}
+    assert set(found) == {(1, True), (4, True), (1, False), (4, False)}
+    for row in found.values():
+        assert row["measured by predicted"] == pytest.approx(1, abs=0.05)
 
 
 def test_both_llamas_compute_the_same():

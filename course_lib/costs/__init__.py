@@ -18,6 +18,7 @@ from course_lib.costs.machines import (
     activation_bytes,
     attainable_flops,
     communication_bytes,
+    loss_bytes,
     matmul_intensity,
     training_memory,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "gpt_forward_flops",
     "gpt_parameters",
     "gpu_hours",
+    "loss_bytes",
     "matmul_intensity",
     "tokens_needed",
     "total",

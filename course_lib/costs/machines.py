@@ -72,6 +72,7 @@ def activation_bytes(
     check_sizes(n_layers=n_layers, n_heads=n_heads, d_model=d_model, vocab_size=vocab_size)
     check_sizes(tokens=tokens)
     # Per block: what both norms read; mean and deviation of both, and the softmax's sum per head.
+    # At the end the loss keeps the log-probabilities.
     full = n_layers * (2 * d_model + 4 + n_heads) + d_model + 2 + vocab_size
     # What both norms give, queries, keys, values and attention's output; the MLP's inner layer
     # before and after its activation. For queries, keys and values there are three 16-bit copies.
@@ -81,41 +82,85 @@ def activation_bytes(
     return tokens * (4 * full + (2 if mixed else 4) * low) + copies
 
 
+def loss_bytes(vocab_size: int, tokens: int, mixed: bool = False, held: bool = False) -> int:
+    """Count what the loss's own backward pass takes, beside what :func:`activation_bytes` counts.
+
+    PyTorch's cross entropy works on four tables of one number per token and entry of the
+    vocabulary: the logits, their log-probabilities, and the gradient of each. The log-probabilities
+    are among the activations. Both gradients are there at once when the backward pass begins.
+
+    Args:
+        vocab_size: number of different tokens.
+        tokens: batch size times context, of one process.
+        mixed: whether the logits and their gradient are in 16 bits, as on a GPU under autocast.
+            (A processor makes this gradient in 32 bits first.)
+        held: whether a variable of the loop still holds the logits. ``train`` lets them go.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        ValueError: if a size is not positive.
+    """
+    check_sizes(vocab_size=vocab_size, tokens=tokens)
+    logits = 2 if mixed else 4
+    return tokens * vocab_size * (4 + logits + held * logits)
+
+
 @dataclass(frozen=True)
 class TrainingMemory:
-    """Bytes that each process needs. Activations shrink while gradients grow: a bound from above.
+    """Bytes that each process needs in a step.
 
     Attributes:
         weights: in float32.
         gradients: in float32.
         optimizer: its moments, in float32.
         activations: what the forward pass keeps.
+        loss: what the loss's own backward pass takes.
+        update: what the optimizer makes for itself while it updates a matrix.
     """
 
     weights: float
     gradients: float
     optimizer: float
     activations: float
+    loss: float = 0.0
+    update: float = 0.0
 
     @property
     def total(self) -> float:
-        """All together."""
-        return self.weights + self.gradients + self.optimizer + self.activations
+        """The peak, at the beginning of the backward pass or after its end: the larger of the two.
+
+        At the beginning all activations and the loss's tables are there, and no gradient of a
+        weight yet; after the end all gradients, and no activations any more.
+        """
+        begins, ended = self.activations + self.loss, self.gradients + self.update
+        return self.weights + self.optimizer + max(begins, ended)
 
 
 def training_memory(
     parameters: float,
     activations: float = 0.0,
+    loss: float = 0.0,
     *,
+    update: float = 0.0,
     moments: int = 2,
     shards: int = 1,
     gathered: float = 0.0,
 ) -> TrainingMemory:
     """Count the memory of training, per process (Rajbhandari et al. 2020, section 3).
 
+    Two things are not counted. The block at work makes gradients of its own activations, about
+    three times the width per token: more than a tenth only if there are one or two blocks and a
+    small vocabulary. And where a batch is computed in pieces, the gradients of the pieces before
+    are there from the beginning: add them.
+
     Args:
         parameters: of the whole model.
         activations: bytes; see :func:`activation_bytes`.
+        loss: bytes; see :func:`loss_bytes`.
+        update: bytes that the optimizer makes for itself while it updates its largest matrix: the
+            written-out AdamW of ``optim`` five times the matrix, PyTorch's fused one nothing.
         moments: numbers that the optimizer keeps per parameter: 2 for Adam, 1 for momentum.
         shards: over how many processes weights, gradients and moments are spread: 1 with data
             parallelism (DDP), all processes with sharding (FSDP).
@@ -125,12 +170,12 @@ def training_memory(
         ValueError: if an argument is out of its range.
     """
     check_positive(parameters=parameters)
-    check_not_negative(activations=activations, gathered=gathered)
+    check_not_negative(activations=activations, loss=loss, update=update, gathered=gathered)
     check_sizes(shards=shards)
     check_counts(moments=moments)
     held = 4 * parameters / shards
     together = 4 * gathered * (1 - 1 / shards)
-    return TrainingMemory(held + together, held, moments * held, activations)
+    return TrainingMemory(held + together, held, moments * held, activations, loss, update)
 
 
 def communication_bytes(
