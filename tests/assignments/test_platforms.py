@@ -195,11 +195,11 @@ def test_marks_are_scaled_to_what_moodle_allows_where_asked(folder, tmp_path, ca
 
 
 def test_a_mark_without_a_row_is_told_and_no_stranger_gets_nought(folder, tmp_path, capsys):
-    other = WORKSHEET.replace("Participant 41,Ada Abel,ada@", "Participant 9,Ada Abl,ida@")
+    other = WORKSHEET.replace("Participant 41,Ada Abel,ada@", "Participant 9,Ada Bell,ida@")
     made, status, said = filled(folder, tmp_path, capsys, "moodle", other, "--zero")
     assert (made[1][4], status) == ("", 1)
     assert "ada@example.org: has a mark in background, but no row" in said
-    assert "Ada Abl: not in the gradebook; the row is left as it was" in said
+    assert "Ada Bell: not in the gradebook; the row is left as it was" in said
 
 
 def test_canvas_s_gradebook_is_filled_in_and_else_as_it_was(folder, tmp_path, capsys):
