@@ -61,6 +61,17 @@ def test_a_question_is_answered_at_a_click():
     assert "tempts" not in answer
 
 
+def test_a_piece_of_code_begins_with_code():
+    rows = ["def f():", *["    pass"] * 14, "", "", "def g():", "    pass", "    pass"]
+    lines = "".join(f'<span class="line">{row}\n</span>' for row in rows)
+    found = made(
+        '<div class="cell"><div class="cell_input"><div class="highlight"><pre>'
+        f"{lines}</pre></div></div></div>"
+    )
+    pieces = [pre.get_text() for pre in found.select("pre")]
+    assert [piece.split("\n")[0] for piece in pieces] == ["def f():", "def g():"]
+
+
 def test_links_lead_to_the_book():
     found = made(
         '<p><a href="training.html#x">A</a> <a href="#y">B</a> <a href="../book/z.html">C</a></p>'
@@ -71,6 +82,33 @@ def test_links_lead_to_the_book():
         "../notebooks/chapter.html#y",
         "../book/z.html",
     ]
+
+
+# The same of every slide, its answers shown.
+EVERY = f"""async () => {{
+    await Promise.all([document.fonts.ready, window.MathJax?.startup?.promise]);
+    return [...document.querySelectorAll('.slides > section > section')].map(section => {{
+        deck.slide(...Object.values(deck.getIndices(section)).slice(0, 2), 99);
+        return ({REACH})();
+    }});
+}}"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", slides.chapters())
+def test_every_slide_of_every_chapter_has_room(name, browser):
+    file = slides.SITE / "slides" / f"{name}.html"
+    if not file.exists():
+        skip_except_in_ci("the slides are not built; `make slides` builds them")
+    view = browser.new_page(viewport={"width": 1280, "height": 720})
+    view.goto(file.as_uri(), wait_until="load")
+    reaches = view.evaluate(EVERY)
+    view.close()
+    assert len(reaches) > 40
+    for number, (low, right, zoom) in enumerate(reaches, 1):
+        assert low <= 720.5, f"{name}, slide {number}"
+        assert right <= 1280.5, f"{name}, slide {number}"
+        assert zoom > 0.5, f"{name}, slide {number}: too small to read"
 
 
 @pytest.fixture(scope="module", params=NAMES)

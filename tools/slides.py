@@ -107,6 +107,8 @@ def in_pieces(block: Tag) -> Iterator[str]:
 
 
 def _with_rows(block: Tag, rows: Sequence[Tag]) -> str:
+    while len(rows) > 1 and not rows[0].get_text().strip():  # a piece begins with what it shows
+        rows = rows[1:]
     kind, code = " ".join(block.get("class", [])), "".join(map(str, rows))
     return f'<div class="{kind}"><div class="highlight"><pre>{code}</pre></div></div>'
 

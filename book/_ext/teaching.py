@@ -2,7 +2,7 @@
 
 It is read from the notebooks and from ``course_lib.assignments``, so that it can't go stale. The
 page says where each stands by a paragraph: ``<!-- chapters -->``, ``<!-- exercises -->``,
-``<!-- commands -->``, ``<!-- limits -->``.
+``<!-- commands -->``, ``<!-- limits -->``, ``<!-- own -->``.
 """
 
 import re
@@ -89,6 +89,17 @@ def command_list() -> str:
     return "\n".join(items)
 
 
+def own_list() -> str:
+    """Return the exercises that have a number of each learner's own."""
+    called = titles()
+    return "\n".join(
+        f"- [{called[path.stem]}](../notebooks/{path.name}): {one.title}"
+        for path in chapters()
+        for one in read_chapter(path)
+        if one.own
+    )
+
+
 def limit_list() -> str:
     """Return what one submission may use."""
     at = Limits()
@@ -105,6 +116,7 @@ MARKS: dict[str, Callable[[], str]] = {
     "<!-- exercises -->": exercise_lists,
     "<!-- commands -->": command_list,
     "<!-- limits -->": limit_list,
+    "<!-- own -->": own_list,
 }
 
 

@@ -22,6 +22,21 @@ Cell = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Own:
+    """A number that may be another for each learner.
+
+    Attributes:
+        given: as the book has it.
+        choices: others.
+        forms: how it is written, ``{}`` in its place.
+    """
+
+    given: str
+    choices: tuple[str, ...]
+    forms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Exercise:
     """One exercise; its parts are the sources of cells.
 
@@ -35,6 +50,7 @@ class Exercise:
         stub: what the learner writes the answer into.
         solution: an answer that is right.
         statement: what is asked, as Markdown, its heading first.
+        own: a number that may be another for each learner.
     """
 
     chapter: str
@@ -46,6 +62,7 @@ class Exercise:
     stub: str
     solution: str
     statement: str
+    own: Own | None = None
 
     @property
     def title(self) -> str:
@@ -131,6 +148,7 @@ def read_chapter(path: Path) -> list[Exercise]:
     # Each cell goes to its exercise; the text before the first of them is what is asked.
     parts: dict[str, dict[str, str]] = {}
     points: dict[str, float] = {}
+    own: dict[str, Own] = {}
     text = ""
     for cell in cells:
         if cell["cell_type"] == "markdown":
@@ -155,6 +173,8 @@ def read_chapter(path: Path) -> list[Exercise]:
             )
         mine[kinds[0]] = source(cell)
         points[name] = float(said.get("points", 0))
+        if held := said.get("own"):
+            own[name] = Own(held["given"], tuple(held["choices"].split()), tuple(held["forms"]))
     for name, mine in parts.items():
         lacking = [part for part in PARTS if part not in mine]
         if lacking:
@@ -172,6 +192,7 @@ def read_chapter(path: Path) -> list[Exercise]:
             stub=mine["exercise"],
             solution=mine["solution"],
             statement=mine["statement"],
+            own=own.get(name),
         )
         for name, mine in parts.items()
     ]

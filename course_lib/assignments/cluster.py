@@ -111,10 +111,11 @@ def unique() -> str:
     return f"grade-{uuid.uuid4().hex}"
 
 
-def packed(job: Job) -> tuple[str, str, int, str]:
+def packed(job: Job) -> tuple[str, str, int, str, str]:
     """Return what goes to a worker of a job: plain values."""
     content = base64.b64encode(read_file(job.submission)).decode()
-    return content, job.chapter, job.seed, fingerprint(read_chapter(chapter_path(job.chapter)))
+    mark = fingerprint(read_chapter(chapter_path(job.chapter)))
+    return content, job.chapter, job.seed, job.own, mark
 
 
 def result(job: Job, future: Any) -> Graded:
@@ -129,7 +130,7 @@ def result(job: Job, future: Any) -> Graded:
 # In a worker
 
 
-def grade_one(content: str, chapter: str, seed: int, exercises: str) -> str:
+def grade_one(content: str, chapter: str, seed: int, own: str, exercises: str) -> str:
     """Grade one notebook and return its verdicts as JSON.
 
     Raises:
@@ -147,7 +148,7 @@ def grade_one(content: str, chapter: str, seed: int, exercises: str) -> str:
     path = Path(worker.local_directory, f"{uuid.uuid4().hex}.ipynb")
     path.write_bytes(base64.b64decode(content))
     try:
-        return ask(Job(path, chapter, seed))
+        return ask(Job(path, chapter, seed, own))
     finally:
         path.unlink()
 
@@ -163,7 +164,9 @@ def ask(job: Job) -> str:
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(json.dumps([str(job.submission), job.chapter, job.seed]) + "\n")
+        process.stdin.write(
+            json.dumps([str(job.submission), job.chapter, job.seed, job.own]) + "\n"
+        )
         process.stdin.flush()
         if said := process.stdout.readline():
             return str(said)
@@ -173,8 +176,8 @@ def ask(job: Job) -> str:
 def jobs() -> Iterator[Job]:
     """Yield what is asked for, line by line."""
     for line in sys.stdin:
-        path, chapter, seed = json.loads(line)
-        yield Job(Path(path), chapter, seed)
+        path, *said = json.loads(line)
+        yield Job(Path(path), *said)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from course_lib.assignments.gradebook import FILE, Attempt, Gradebook
 from course_lib.assignments.pages import code, page, prose, shown
 from course_lib.assignments.release import leaks
 from course_lib.assignments.submission import Submission, read_file, read_submission
+from course_lib.assignments.variants import own_key, with_own
 from course_lib.assignments.verdicts import Graded, Verdict
 from course_lib.files import written_whole
 
@@ -49,6 +50,7 @@ def feedback_page(
     row: dict[str, Any],
     grades: dict[str, dict[str, Any]],
     folder: Path = NOTEBOOKS,
+    own: str = "",
 ) -> str:
     """Return the page of one learner's attempt.
 
@@ -59,9 +61,11 @@ def feedback_page(
         row: its row of :meth:`Gradebook.scores`.
         grades: its grades, by the exercises' names.
         folder: of the chapters.
+        own: what the learner's own numbers are drawn from.
     """
     path = chapter_path(attempt.chapter, folder)
-    exercises, essays = read_chapter(path), read_essays(path)
+    exercises = [with_own(one, own) for one in read_chapter(path)]
+    essays = read_essays(path)
     asked = {one.name: one for one in exercises}
     names = [*asked, *(essay.name for essay in essays)]
     wrote = given(course, attempt, names)
@@ -114,7 +118,9 @@ def feedback(course: Path, chapters: Sequence[str] = (), folder: Path = NOTEBOOK
             file = course / "feedback" / student / chapter / f"{chapter}.html"
             file.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(file) as part:
-                made = feedback_page(course, attempt, graded, row, grades, folder)
+                seed = book.own(chapter)
+                own = "" if seed is None else own_key(seed, student)
+                made = feedback_page(course, attempt, graded, row, grades, folder, own)
                 part.write_text(made, encoding="utf-8")
             files.append(file)
     return files

@@ -21,7 +21,9 @@ from course_lib.assignments.cells import (
     read_essays,
 )
 from course_lib.assignments.gradebook import FILE, Attempt, Gradebook, fingerprint
+from course_lib.assignments.names import count
 from course_lib.assignments.pool import grade_many
+from course_lib.assignments.variants import own_key
 from course_lib.assignments.verdicts import Graded, Job
 
 Runner = Callable[[Sequence[Job], int], Iterator[Graded]]
@@ -93,10 +95,12 @@ def grade(
             exercises, essays[name] = read_chapter(path), read_essays(path)
             points[name] = sum(one.points for one in exercises)
             points[name] += sum(one.points for one in essays[name])
-            marks[name] = fingerprint(exercises)
+            own = book.own(name)
+            marks[name] = fingerprint(exercises) + ("" if own is None else f"/{own}")
             draw = book.seed(name, seed, secrets.randbelow(2**31))
             for attempt in book.current(name):
-                job = Job(course / attempt.file, name, draw)
+                mine = "" if own is None else own_key(own, attempt.student)
+                job = Job(course / attempt.file, name, draw, mine)
                 if not again and book.is_graded(attempt, marks[name], draw):
                     # Its share or its penalty may have changed; nothing is run for that.
                     record(attempt, held[name, attempt.student])
@@ -131,13 +135,6 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
     return value
-
-
-def count(text: str) -> int:
-    """Read a whole number, 0 or above, for argparse."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
-    return int(text)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

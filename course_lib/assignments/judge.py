@@ -24,6 +24,7 @@ from course_lib.assignments.cells import Exercise, chapter_path, read_cells, rea
 from course_lib.assignments.own import borrowed
 from course_lib.assignments.peers import Thing, limited
 from course_lib.assignments.submission import read_notebook
+from course_lib.assignments.variants import with_own
 from course_lib.assignments.verdicts import Graded, Limits, Verdict
 
 
@@ -132,6 +133,7 @@ def grade(
     chapter: str,
     *,
     seed: int,
+    own: str = "",
     limits: Limits | None = None,
     start: Start | None = None,
 ) -> Graded:
@@ -141,6 +143,7 @@ def grade(
         submission: the learner's notebook.
         chapter: the name of the chapter whose exercises it answers.
         seed: what the tests' own draws start from; the same seed gives the same inputs.
+        own: what the learner's own numbers are drawn from, if the exercises have any.
         limits: what the submission may use.
         start: starts the process that runs its code; a new one of the sandbox unless given.
 
@@ -151,7 +154,8 @@ def grade(
     sandbox.need()
     limits = limits or Limits()
     begun = time.monotonic()
-    exercises, names, shown = load(chapter)
+    common, names, shown = load(chapter)
+    exercises = [with_own(one, own) for one in common]
     problems: list[str] = []
     try:
         cells = read_notebook(submission, limits.notebook)
@@ -169,8 +173,8 @@ def grade(
     verdicts = []
     try:
         for exercise in exercises:
-            own = derived(seed, chapter, exercise.name)
-            verdicts.append(judged(exercise, names, runs, own))
+            draws = derived(seed, chapter, exercise.name)
+            verdicts.append(judged(exercise, names, runs, draws))
             if runs.judge is not None and runs.judge.lost:
                 problems.append(f"{exercise.name}: {clean(runs.judge.lost)}")
     finally:

@@ -1,5 +1,6 @@
-"""Names of learners and of what they hand in: shown, compared, made safe for a folder."""
+"""What a person types, and names of learners: read, shown, compared, made safe for a folder."""
 
+import argparse
 import hashlib
 import re
 import unicodedata
@@ -30,3 +31,10 @@ def full_name(student: dict[str, Any]) -> str:
     """Return a learner's name, or the id of one whose name isn't known."""
     names = [student["first_name"], student["last_name"]]
     return " ".join(filter(None, names)) or str(student["id"])
+
+
+def count(text: str) -> int:
+    """Read a whole number, 0 or above, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
+    return int(text)

@@ -103,7 +103,9 @@ def fork(job: Job, limits: Limits, start: Callable[[], Any]) -> tuple[int, int]:
         os.close(read)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + JUDGE_MEMORY, used + JUDGE_MEMORY))
-        graded = judge.grade(job.submission, job.chapter, seed=job.seed, limits=limits, start=start)
+        graded = judge.grade(
+            job.submission, job.chapter, seed=job.seed, own=job.own, limits=limits, start=start
+        )
         with os.fdopen(write, "w") as out:
             out.write(to_text(graded))
     except BaseException as error:

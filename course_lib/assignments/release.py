@@ -28,6 +28,9 @@ from course_lib.assignments.cells import (
     read_essays,
     source,
 )
+from course_lib.assignments.gradebook import FILE, Gradebook
+from course_lib.assignments.names import count
+from course_lib.assignments.variants import own_key, with_own
 from course_lib.files import written_whole
 
 VERSIONS = ("release", "source", "solution")
@@ -155,7 +158,7 @@ def colab_link(chapter: str, repository: str, branch: str = "main") -> str:
 
 
 def notebooks(
-    path: Path, repository: str | None = None, branch: str = "main"
+    path: Path, repository: str | None = None, branch: str = "main", own: str = ""
 ) -> dict[str, dict[str, Any]]:
     """Return the versions of a chapter's exercises.
 
@@ -163,17 +166,20 @@ def notebooks(
         path: the chapter.
         repository: where the learners' notebooks are published; the course's own by default.
         branch: of that repository.
+        own: what a learner's own numbers are drawn from; the book's are taken by default.
 
     Raises:
         ValueError: if the chapter's cells aren't whole, or the learner's notebook would tell
             anything of a solution or a hidden test.
     """
-    exercises, essays, cells = read_chapter(path), read_essays(path), read_cells(path)
+    exercises = [with_own(one, own) for one in read_chapter(path)]
+    essays, cells = read_essays(path), read_cells(path)
     home = repository_of(path)
     title = chapter_title(cells)
     link = colab_link(path.stem, repository or home, branch)
     about = f"# Exercises: {title}\n\nOf the chapter [{title}]({home}/blob/main/notebooks/"
-    about += f"{path.name}). [Open this notebook on Colab]({link}).\n\n{HOW}"
+    colab = "The numbers in it are your own." if own else f"[Open this notebook on Colab]({link})."
+    about += f"{path.name}). {colab}\n\n{HOW}"
     # What all versions begin with, then each exercise, then what is answered in words.
     made = {}
     for version in VERSIONS:
@@ -264,38 +270,90 @@ def release(
     out: Path,
     repository: str | None = None,
     branch: str = "main",
+    seed: int | None = None,
     folder: Path = NOTEBOOKS,
 ) -> list[dict[str, Any]]:
     """Write the versions of chapters' exercises; return a row for each chapter.
 
+    Args:
+        chapters: which, or "all".
+        out: the course's folder.
+        repository: where ``release/`` is published.
+        branch: of that repository.
+        seed: gives each learner of the class's list own numbers, where an exercise has any.
+        folder: of the chapters.
+
     Raises:
-        ValueError: if a chapter isn't there, or isn't whole.
+        ValueError: if a chapter isn't there, or isn't whole; if there is a seed and no list.
         OSError: if a file can't be written.
     """
     names = chapter_names(folder) if "all" in chapters else list(dict.fromkeys(chapters))
+    paths = {name: chapter_path(name, folder) for name in names}
     # All are made before the first is written.
-    made = {name: notebooks(chapter_path(name, folder), repository, branch) for name in names}
+    made = {name: notebooks(path, repository, branch) for name, path in paths.items()}
+    asked: dict[str, list[Exercise | Essay]] = {
+        name: [*read_chapter(path), *read_essays(path)] for name, path in paths.items()
+    }
+    own = {
+        name: [one.title for one in found if isinstance(one, Exercise) and one.own]
+        for name, found in asked.items()
+    }
+    students = learners(out, {name: seed if own[name] else None for name in names})
     rows = []
     for name, versions in made.items():
-        files = {}
-        for version, notebook in versions.items():
-            file = out / version / name / f"{name}.ipynb"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(file) as part:
-                part.write_text(written(notebook), encoding="utf-8")
-            files[version] = str(file)
-        path = chapter_path(name, folder)
-        asked: list[Exercise | Essay] = [*read_chapter(path), *read_essays(path)]
+        mine = students if own[name] else []
+        for student in mine:
+            assert seed is not None
+            sheet = notebooks(paths[name], repository, branch, own_key(seed, student))["release"]
+            write(out / "own" / student / name / f"{name}.ipynb", sheet)
+        # Who has an own notebook isn't given the common one.
+        files = {
+            version: str(write(out / version / name / f"{name}.ipynb", notebook))
+            for version, notebook in versions.items()
+            if not (mine and version == "release")
+        }
         rows.append(
             {
                 "chapter": name,
-                "exercises": len(asked),
-                "points": sum(one.points for one in asked),
-                "files": files,
-                "colab": colab_link(name, repository or repository_of(path), branch),
+                "exercises": len(asked[name]),
+                "points": sum(one.points for one in asked[name]),
+                "files": files | ({"own": str(out / "own")} if mine else {}),
+                "own": {"learners": len(mine), "exercises": own[name] if mine else []},
+                "colab": None
+                if mine
+                else colab_link(name, repository or repository_of(paths[name]), branch),
             }
         )
     return rows
+
+
+def learners(out: Path, seeds: dict[str, int | None]) -> list[str]:
+    """Write into the gradebook what numbers are drawn from; return who gets own ones.
+
+    Raises:
+        ValueError: if someone should get own ones, and there is no list of the class.
+    """
+    wanted = any(seed is not None for seed in seeds.values())
+    if not wanted and not (out / FILE).exists():
+        return []
+    with Gradebook(out / FILE) as book:
+        found = [str(one["id"]) for one in book.enrolled()]
+        if wanted and not found:
+            raise ValueError(
+                f"--seed: expected the class's list in {out}, got none; first: roster FILE "
+                f"--course {out}"
+            )
+        for name, seed in seeds.items():
+            book.set_own(name, seed)
+    return found if wanted else []
+
+
+def write(file: Path, notebook: dict[str, Any]) -> Path:
+    """Write a notebook; return where."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(file) as part:
+        part.write_text(written(notebook), encoding="utf-8")
+    return file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -308,14 +366,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--repository", metavar="URL", help="where you publish release/ (for the links to Colab)"
     )
     parser.add_argument("--branch", default="main", help="of that repository (main)")
+    parser.add_argument(
+        "--seed",
+        type=count,
+        help="give each learner of the class's list own numbers, where an exercise has any",
+    )
 
 
 def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Do the command; return its exit status, what --json prints, and what is said."""
-    rows = release(args.chapters, args.out, args.repository, args.branch)
-    lines = [
-        f"{row['files']['release']}: {row['exercises']} exercises, {row['points']:g} points\n"
-        f"  {row['colab']}"
-        for row in rows
-    ]
+    rows = release(args.chapters, args.out, args.repository, args.branch, args.seed)
+    lines = []
+    for row in rows:
+        files, own = row["files"], row["own"]
+        said = f"{row['exercises']} exercises, {row['points']:g} points"
+        if own["learners"]:
+            titles = ", ".join(own["exercises"])
+            said += f"\n  a notebook for each of {own['learners']} learners, with own numbers in: "
+            said += titles
+        else:
+            said += f"\n  {row['colab']}"
+        place = files.get("release") or f"{files['own']}/*/{row['chapter']}"
+        lines.append(f"{place}: {said}")
+    if args.seed is not None and not any(row["own"]["learners"] for row in rows):
+        lines.append("no exercise of these chapters has numbers of one's own: --seed changes none")
     return 0, {"released": rows}, "\n".join(lines)

@@ -81,8 +81,16 @@ class Graded:
 
 @dataclass(frozen=True)
 class Job:
-    """One submission to grade."""
+    """One submission to grade.
+
+    Attributes:
+        submission: the notebook's path.
+        chapter: the chapter's name.
+        seed: what the tests' own draws start from.
+        own: what the learner's own numbers are drawn from, if the exercises have any.
+    """
 
     submission: Path
     chapter: str
     seed: int
+    own: str = ""

@@ -86,4 +86,4 @@ def test_only_plain_values_go_to_a_worker(tmp_path):
     path = tmp_path / "x.ipynb"
     path.write_bytes(b"\xff{}")
     sent = cluster.packed(Job(path, "background", 7))
-    assert [type(one) for one in sent] == [str, str, int, str]
+    assert [type(one) for one in sent] == [str, str, int, str, str]
