@@ -90,3 +90,15 @@ def break_even__by_halves():
 def break_even__by_two_points():
     at_zero, at_one = _difference(0.0), _difference(1e12)
     return 1e12 * at_zero / (at_zero - at_one)
+
+
+def from_blocks__token_by_token(memory, table, length):
+    size = memory.shape[1]
+    rows = [memory[table[i // size], i % size] for i in range(length)]
+    return torch.stack(rows)
+
+
+def from_blocks__block_by_block(memory, table, length):
+    size = memory.shape[1]
+    needed = table[: -(-length // size)]
+    return torch.cat([memory[block] for block in needed])[:length]

@@ -128,3 +128,24 @@ def break_even__both_read_alike():
 def break_even__the_tokens_that_it_read_more():
     goal = costs.chinchilla_loss(70e9, 1.4e12)
     return costs.tokens_needed(20e9, goal) - costs.tokens_needed(70e9, goal)
+
+
+def from_blocks__in_the_order_of_memory(memory, table, length):
+    return memory[sorted(table)].flatten(0, 1)[:length]
+
+
+def from_blocks__forgets_the_table(memory, table, length):
+    return memory.flatten(0, 1)[:length]
+
+
+def from_blocks__with_the_empty_places(memory, table, length):
+    return memory[table].flatten(0, 1)
+
+
+def from_blocks__always_one_block_too_few(memory, table, length):
+    size = memory.shape[1]
+    return memory[table[: length // size]].flatten(0, 1)
+
+
+def from_blocks__place_before_block(memory, table, length):
+    return memory[table].transpose(0, 1).flatten(0, 1)[:length]
