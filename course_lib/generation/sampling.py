@@ -2,7 +2,8 @@
 
 Taught in 'Text generation'. Top-k sampling is from Fan et al. (2018), 'Hierarchical Neural Story
 Generation', section 5.4; top-p (nucleus) sampling from Holtzman et al. (2020), 'The Curious Case of
-Neural Text Degeneration'; the repetition penalty from Keskar et al. (2019), 'CTRL', section 4.1.
+Neural Text Degeneration'; min-p from Nguyen et al. (2025), 'Turning Up the Heat', section 3; the
+repetition penalty from Keskar et al. (2019), 'CTRL', section 4.1.
 """
 
 import math
@@ -64,11 +65,20 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
     return logits.masked_fill(needless.scatter(-1, order, needless), -math.inf)
 
 
+def keep_min_p(logits: Tensor, p: float) -> Tensor:
+    """Keep the tokens of each row (B, V) at least a share p as likely as the row's likeliest."""
+    check_shares(p=p)
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    probabilities = logits.softmax(-1, dtype=wide)
+    least = p * probabilities.amax(-1, keepdim=True)
+    return logits.masked_fill(probabilities < least, -math.inf)
+
+
 @dataclass
 class Sampler:
     """How the next token is chosen: at random, by the model's probabilities as changed here.
 
-    In this order: the penalty, the temperature, top-k, top-p.
+    In this order: the penalty, the temperature, top-k, top-p, min-p.
 
     All draws are from one row of random numbers, in turn: those of a second text go on where the
     first ended, and the rows of a batch share them. A sampler with a seed that is made anew so
@@ -79,6 +89,7 @@ class Sampler:
         temperature: what logits are divided by: below 1 bolder, above 1 wilder, 0 for greedy.
         top_k: only the k likeliest tokens.
         top_p: only the likeliest tokens that together have this probability.
+        min_p: only tokens at least this share as likely as the likeliest.
         repetition_penalty: see :func:`penalize_repetition`.
         seed: of the draws, a whole number from 0 on; None for another text each time.
 
@@ -90,6 +101,7 @@ class Sampler:
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    min_p: float | None = None
     repetition_penalty: float = 1.0
     seed: int | None = None
     _chance: torch.Generator = field(init=False, repr=False)
@@ -103,6 +115,8 @@ class Sampler:
         if self.top_p is not None:
             check_positive(top_p=self.top_p)
             check_shares(top_p=self.top_p)
+        if self.min_p is not None:
+            check_shares(min_p=self.min_p)
         check_positive(repetition_penalty=self.repetition_penalty)
         # Chance of its own, from the seed if there is one.
         self._chance = torch.Generator()
@@ -134,6 +148,8 @@ class Sampler:
             logits = keep_top_k(logits, self.top_k)
         if self.top_p is not None:
             logits = keep_top_p(logits, self.top_p)
+        if self.min_p is not None:
+            logits = keep_min_p(logits, self.min_p)
         probabilities = logits.softmax(-1)
         check_choice(probabilities[:, 0])  # all of a row are NaN, or none is
         return probabilities.float()

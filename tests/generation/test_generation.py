@@ -19,6 +19,7 @@ from course_lib.generation import (
     generate,
     generate_batch,
     generate_tokens,
+    keep_min_p,
     keep_top_k,
     keep_top_p,
     penalize_repetition,
@@ -101,6 +102,26 @@ def test_top_p_by_hand():
     assert keep_top_p(logits, 0.6).isfinite().tolist() == [[True, False, True, False]]
 
 
+@pytest.mark.parametrize("p", [0.0, 1e-9, 0.05, 0.5, 1.0])
+@pytest.mark.parametrize("row", ["random", "equal", "two greatest", "hidden", "far apart"])
+def test_min_p_equals_transformers(p, row):
+    logits = {
+        "random": random_logits(),
+        "equal": torch.full((2, 5), 7.0),
+        "two greatest": torch.tensor([[3.0, 1.0, 3.0, -2.0]]),
+        "hidden": torch.tensor([[1.0, -math.inf, 3.0, -math.inf]]),
+        "far apart": torch.tensor([[800.0, 799.0, -800.0]]),
+    }[row]
+    wanted = theirs.MinPLogitsWarper(p)(None, logits.clone())
+    assert torch.equal(keep_min_p(logits, p), wanted)
+
+
+def test_min_p_by_hand():
+    logits = torch.tensor([[0.5, 0.1, 0.3, 0.1]]).log()
+    assert keep_min_p(logits, 0.5).isfinite().tolist() == [[True, False, True, False]]
+    assert keep_min_p(logits, 0.7).isfinite().tolist() == [[True, False, False, False]]
+
+
 @pytest.mark.parametrize("penalty", [0.7, 1.0, 1.3])
 def test_repetition_penalty_equals_transformers(penalty):
     logits = random_logits()
@@ -113,12 +134,13 @@ def test_repetition_penalty_equals_transformers(penalty):
 
 def test_settings_act_in_transformers_order():
     logits = random_logits(rows=1)
-    sampler = Sampler(temperature=0.7, top_k=20, top_p=0.8, repetition_penalty=1.5)
+    sampler = Sampler(temperature=0.7, top_k=20, top_p=0.8, min_p=0.2, repetition_penalty=1.5)
     steps = [
         theirs.RepetitionPenaltyLogitsProcessor(1.5),
         theirs.TemperatureLogitsWarper(0.7),
         theirs.TopKLogitsWarper(20),
         theirs.TopPLogitsWarper(0.8),
+        theirs.MinPLogitsWarper(0.2),
     ]
     wanted = theirs.LogitsProcessorList(steps)(torch.tensor([TOKENS[-1]]), logits.clone())
     got = sampler.probabilities(logits, TOKENS[-1:])
@@ -157,6 +179,7 @@ def test_seed_repeats_the_text_and_another_gives_another():
         ("temperature", [-1, math.inf, math.nan, True, "1", None]),
         ("top_k", [0, -1, 2.0, True, math.nan]),
         ("top_p", [0.0, -0.1, 1.1, math.nan, True]),
+        ("min_p", [-0.1, 1.1, math.nan, True]),
         ("repetition_penalty", [0, -1, math.inf, math.nan, True]),
         ("seed", [-1, 0.5, True, 2**63]),
     ],
