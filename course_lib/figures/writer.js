@@ -1,6 +1,6 @@
 const text = find(".text"), list = find(".lm-tokens"), svg = find("svg"), lens = find(".lens");
-const LAST = 24; // tokens that have a place in the row
-const now = {ids: [], seen: [], layer: data.layers - 1, head: 0, temperature: 0.8, p: 0.95, runs: false, forgot: false, from: null};
+const {last: LAST, grid: GRID, shades: SHADES} = data;
+const now = {ids: [], seen: [], layer: data.layers - 1, head: 0, temperature: 0.8, k: Infinity, p: 0.95, runs: false, forgot: false, from: null};
 let model;
 
 // The script is loaded once, by the figure that is seen first, unless it is in the page.
@@ -50,13 +50,14 @@ const begin = (prompt) => {
   draw();
 };
 
-// As Sampler does it: temperature, then the likeliest that together have the share p.
+// As Sampler does it: temperature, then the k likeliest, of these the likeliest that together have the share p.
 const drawn = (logits) => {
   if (now.temperature === 0) return best(softmax(logits), 1)[0];
   const shares = softmax(logits, now.temperature);
-  const order = best(shares, shares.length);
+  const order = best(shares, Math.min(now.k, shares.length));
+  const whole = order.reduce((sum, id) => sum + shares[id], 0);
   let mass = 0;
-  const kept = order.filter((id, i) => { const in_ = i === 0 || mass < now.p; mass += shares[id]; return in_; });
+  const kept = order.filter((id, i) => { const in_ = i === 0 || mass < now.p * whole; mass += shares[id]; return in_; });
   let left = Math.random() * kept.reduce((sum, id) => sum + shares[id], 0);
   return kept.find((id) => (left -= shares[id]) <= 0) ?? kept[0];
 };
@@ -92,7 +93,7 @@ const draw = () => {
   // What each layer would say.
   rows(lens.tBodies[0], stream.map((state, i) => {
     const said = softmax(model.logits(state)), [id] = best(said, 1);
-    return [i ? say(words.states[1], {n: i}) : words.states[0], shown(id), percent(said[id])];
+    return [say(words.states[Math.min(i, 1)], {n: i}), shown(id), percent(said[id]), decimals(Math.hypot(...state), 1)];
   }));
   const open = Math.exp(-shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0));
   const silent = [...model.off].map((name) => name.split(" ").map((n) => Number(n) + 1).join("."));
@@ -131,8 +132,7 @@ const arcs = () => {
   list.parentElement.scrollLeft = wide;
 };
 
-// A grid of attention: a row for each token, strong where it takes much. Eight shades, a path each.
-const SHADES = 8;
+// A grid of attention: a row for each token, strong where it takes much. One path for each shade.
 const grid = (matrix, extra = "", wide = matrix.length) => {
   const paths = Array(SHADES + 1).fill("");
   matrix.forEach((row, i) => row.forEach((weight, j) => { paths[Math.round(SHADES * weight ** 0.7)] += `M${j} ${i}h1v1h-1z`; }));
@@ -145,7 +145,6 @@ const matrix = (layer, head, n) => now.seen.slice(-n).map((seen, i, {length}) =>
   return weights.slice(now.seen.length - length, now.seen.length - length + i + 1);
 });
 const most = (weights) => weights.reduce((best, weight, j) => (weight > weights[best] ? j : best), 0);
-const GRID = 12; // tokens that the large grid names
 const four = (x) => `${[...x.subarray(0, 4)].map((v) => decimals(v, 2)).join("  ")}${x.length > 4 ? " …" : ""}`;
 
 // All heads, the chosen one, and the numbers of one look in it.
@@ -199,10 +198,12 @@ button(words.again, () => { run(false); begin(prompt.value); }, buttons);
 // What one needs later stands below, folded.
 const more = make("div", find(".more"), "", "lm-controls");
 const later = (made) => { more.append(controls.lastElementChild); return made; };
-const values = {temperature: [0, 0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.5, 2], p: [0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 1]};
-for (const [name, n] of [["temperature", 1], ["p", 2]]) {
+const values = {
+  temperature: [0, 0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.5, 2], k: [1, 2, 5, 10, 20, 50, 100, Infinity], p: [0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 1],
+};
+for (const [name, show] of [["temperature", (v) => decimals(v, 1)], ["k", (v) => (v === Infinity ? words.any : `${v}`)], ["p", (v) => decimals(v, 2)]]) {
   const at = values[name].indexOf(now[name]);
-  later(steps(words[name], values[name], at, (v) => decimals(v, n), (i) => { now[name] = values[name][i]; }));
+  later(steps(words[name], values[name], at, show, (i) => { now[name] = values[name][i]; }));
 }
 const numbers = (n) => Array.from({length: n}, (_, i) => `${i + 1}`);
 const layers = choice(words.layer, numbers(data.layers), now.layer, (i) => { now.layer = i; draw(); }, more);
@@ -216,7 +217,7 @@ const mute = button(words.mute, () => {
 
 // The views, drawn while they are open.
 const views = find(".views"), squares = find(".heads"), sums = find(".look");
-squares.style.setProperty("--heads", data.heads);
+squares.replaceChildren();
 for (let n = 0; n < data.layers * data.heads; n++) {
   button("", () => {
     [now.layer, now.head] = [Math.floor(n / data.heads), (n % data.heads) + 1];

@@ -1,27 +1,33 @@
 """A Transformer that writes in the page: what comes next, what heads see, what layers say."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from IPython.display import HTML
 from torch import Tensor
 
-from course_lib.checks import expect
+from course_lib.attention import apply_rope
+from course_lib.checks import check_one_of, expect
 from course_lib.figures import page
-from course_lib.figures.page import percent, say, text
+from course_lib.figures.page import decimals, percent, say, text
 from course_lib.generation import Tokenizer
+from course_lib.interpret import attention_weights, residual_stream
 from course_lib.model import GPT
 
 SHOWN = 8  # tokens that have a row
+LAST = 24  # tokens that a head's square shows
+GRID = 12  # tokens that the large grid names
+SHADES = 8
+VIEWS = ("next", "stream", "heads", "look")
 
 
 def writer_explorer(
-    model: GPT, tokenizer: Tokenizer, prompt: str, *, src: str = "", home: str = ""
+    model: GPT, tokenizer: Tokenizer, prompt: str, *, src: str = "", home: str = "", view: str = ""
 ) -> HTML:
     """Let the reader write with a model that runs in the browser.
 
-    The first state, written here, is the model's own distribution after the prompt.
+    The first state, written here, is what the model's own pass over the prompt gives.
 
     Args:
         model: what ``src`` holds.
@@ -31,56 +37,156 @@ def writer_explorer(
             isn't in the page.
         home: where the page finds the book's chapters; the caption tells of the book's own model
             then.
+        view: only one of :data:`VIEWS`, for the place of a chapter that speaks of it: what comes
+            ``next``, what each layer's ``stream`` says, all ``heads``, or one ``look`` in numbers.
 
     Raises:
-        ValueError: if the prompt is empty, or longer than the model's context.
+        ValueError: if the prompt is empty or longer than the model's context, or there is no such
+            view.
     """
+    if view:
+        check_one_of("view", view, VIEWS)
     ids = tokenizer.encode(prompt)
     most = model.config.context
     expect(0 < len(ids) <= most, "prompt", f"1 to {most} tokens", f"{len(ids)}")
     words = page.words("writer")
-    # The first state: the likeliest tokens, and what the sentence says of them.
+    names = [_shown(tokenizer.decode([token])) for token in ids]
+    # One pass: what each layer holds, whom each head looks at, what comes next.
+    tokens = torch.tensor([ids])
     with torch.inference_mode():
-        shares = model(torch.tensor([ids]))[0, -1].double().softmax(-1)
-    top = shares.topk(SHOWN)
+        stream = residual_stream(model, tokens)[:, 0]  # (layers + 1, T, d_model)
+        weights = attention_weights(model, tokens)[:, 0]  # (layers, H, T, T)
+        says = model.logits(model.norm(stream[:, -1])).double().softmax(-1)  # (layers + 1, V)
+    # The likeliest tokens, and what the sentence says of them.
+    top = says[-1].topk(SHOWN)
     rows: list[list[page.Cell]] = []
     for share, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
         rows.append([_shown(tokenizer.decode([token])), percent(share), [share]])
     rest = 1 - top.values.sum().item()
     rows.append([words["others"], percent(rest), [rest]])
-    said = say(words["says"], token=rows[0][0], share=rows[0][1], open=_open(shares))
-    pieces = "".join(f"<li>{page.text(_shown(tokenizer.decode([token])))}</li>" for token in ids)
+    said = say(words["says"], token=rows[0][0], share=rows[0][1], open=_open(says[-1]))
+    # What each layer would say.
+    layers: list[list[page.Cell]] = []
+    for i, (shares, state) in enumerate(zip(says, stream[:, -1], strict=True)):
+        share, token = (each.item() for each in shares.max(-1))
+        name = say(words["states"][min(i, 1)], n=i)
+        word = _shown(tokenizer.decode([int(token)]))
+        layers.append([name, word, percent(share), decimals(state.norm().item(), 1)])
+    # A sentence for each view, and the chapter that teaches it, unless that chapter shows it.
+    tells = {
+        of: text(sees) + (say(words["taught"][of], home=home) if home and not view else "")
+        for of, sees in words["see"].items()
+    }
+    pieces = "".join(f"<li>{text(name)}</li>" for name in names)
     return page.figure(
         "writer",
         {"src": src, "prompt": prompt, "shown": SHOWN, "layers": model.config.n_layers}
-        | {"heads": model.config.n_heads},
-        f'<p class="text">{page.text(prompt)}</p>',
+        | {"heads": model.config.n_heads, "last": LAST, "grid": GRID, "shades": SHADES},
+        f'<div data-view="{view}"><p class="text">{text(prompt)}</p>',
         page.controls(),
         f'<div class="lm-scroll"><svg aria-hidden="true"></svg>'
         f'<ul class="lm-tokens">{pieces}</ul></div>',
         page.says(said),
-        f'<div class="sides">{page.table(rows, kind="next", caption=page.text(words["next"]))}'
-        f'<table class="lens" hidden><caption>{page.text(words["lens"])}</caption>'
-        "<tbody></tbody></table></div>",
-        f'<details class="more" hidden><summary>{page.text(words["more"])}</summary></details>',
-        _views(words, home),
-        caption={"of": say(words["book"], home=home) if home else ""},
+        f'<div class="sides">{page.table(rows, kind="next", caption=tells["next"])}',
+        page.table(layers, heads=words["columns"], kind="lens", caption=tells["stream"]),
+        f'</div><details class="more" hidden{" open" if view == "next" else ""}>'
+        f"<summary>{text(words['more'])}</summary></details>",
+        f'<details class="views" {"open" if view in ("heads", "look") else "hidden"}>'
+        f"<summary>{text(words['views'])}</summary>",
+        f'<div data-see="heads"><p>{tells["heads"]}</p>'
+        f'<div class="heads" style="--heads: {model.config.n_heads}">{_squares(weights, names)}'
+        f"</div><p>{tells['grid']}</p>{_large(weights[-1].mean(0), names)}</div>",
+        f'<div data-see="look"><p>{tells["look"]}</p><div class="from"></div>',
+        _look(model, tokens, weights, names),
+        "</div></details></div>",
+        caption={"of": say(words["here" if view else "book"], home=home) if home else ""},
     )
 
 
-def _views(words: Mapping[str, Any], home: str) -> str:
-    """Return the places of all heads, of one of them, and of the numbers of one look."""
-    # What to see, and the chapter that teaches it.
-    tells = []
-    for sees, chapter in zip(words["see"], words["taught"], strict=True):
-        tells.append(f"<p>{text(sees)} {say(chapter, home=home) if home else ''}</p>")
+def _squares(weights: Tensor, names: Sequence[str]) -> str:
+    """Return a small grid for each head."""
+    squares, told = [], page.words("writer")["square"]
+    for layer, heads in enumerate(weights[:, :, -LAST:, -LAST:], 1):
+        for n, head in enumerate(heads, 1):
+            j = int(weights[layer - 1, n - 1, -1].argmax())
+            share = percent(weights[layer - 1, n - 1, -1, j].item())
+            told = say(
+                page.words("writer")["square"], layer=layer, n=n, token=names[j], share=share
+            )
+            squares.append(f'<span role="img" aria-label="{text(told)}">{_grid(head)}</span>')
+    return "".join(squares)
+
+
+def _large(weights: Tensor, names: Sequence[str]) -> str:
+    """Return the grid that names its tokens, of the mean of the last layer's heads."""
+    shown, told = names[-GRID:], []
+    head = weights[-GRID:, -GRID:]
+    for i, row in enumerate(head):
+        to, share = shown[int(row[: i + 1].argmax())], percent(row[: i + 1].max().item())
+        told.append(say(page.words("writer")["row"], token=shown[i], to=to, share=share))
+    wide = f"max-width: {1.5 * (len(shown) + 6):g}rem"
     return (
-        f'<details class="views" hidden><summary>{text(words["views"])}</summary>'
-        f'{tells[0]}<div class="heads"></div>'
-        f'{tells[1]}<div class="grid" role="img"></div>'
-        f'{tells[2]}<div class="from"></div>'
-        '<table class="look"><caption></caption><tbody></tbody></table></details>'
+        f'<div class="grid" role="img" aria-label="{text(" ".join(told))}" style="{wide}">'
+        f"{_grid(head, shown)}</div>"
     )
+
+
+def _grid(weights: Tensor, names: Sequence[str] = ()) -> str:
+    """Return attention as a grid: a row for each token, strong where it takes much."""
+    # One path for each shade.
+    paths = [""] * (SHADES + 1)
+    for i, row in enumerate(weights.tolist()):
+        for j, weight in enumerate(row[: i + 1]):
+            paths[int(SHADES * weight**0.7 + 0.5)] += f"M{j} {i}h1v1h-1z"
+    inside = ""
+    for n, path in enumerate(paths):
+        if n and path:
+            inside += f'<path d="{path}" fill-opacity="{n / SHADES:g}"></path>'
+    for i, name in enumerate(names):
+        inside += f'<text x="{i + 1.3:g}" y="{i + 0.75:g}">{text(name)}</text>'
+    wide = len(weights) + (6 if names else 0)
+    return f'<svg aria-hidden="true" viewBox="0 0 {wide} {len(weights)}">{inside}</svg>'
+
+
+def _look(model: GPT, tokens: Tensor, weights: Tensor, names: Sequence[str]) -> str:
+    """Return the numbers of one look: the last token's, in the last layer's first head."""
+    words = page.words("writer")
+    block: Any = model.blocks[-1]
+    layer = block.attention
+    # Of the tokens that the grid names, the one of which most is taken.
+    row = weights[-1, 0, -1]
+    j = int(row[-GRID:].argmax()) + max(0, len(names) - GRID)
+    # Queries and keys as the head compares them: of one length, and turned by their places.
+    with torch.inference_mode():
+        x = block.attention_norm(residual_stream(model, tokens)[-2, 0])  # (T, d_model)
+        query, key, value = (
+            part(x).unflatten(-1, (-1, layer.head_dim))[:, 0]
+            for part in (layer.q_proj, layer.k_proj, layer.v_proj)
+        )
+        if layer.q_norm is not None:
+            query, key = layer.q_norm(query), layer.k_norm(key)
+        if layer.rope_base is not None:
+            places = torch.arange(len(names))
+            query, key = (apply_rope(each, places, layer.rope_base) for each in (query, key))
+    size = layer.head_dim
+    score = (query[-1] @ key[j]).item() / size**0.5
+    caption = say(words["look"], layer=model.config.n_layers, n=1, size=size)
+    return page.table(
+        [
+            [say(words["query"], token=names[-1]), _four(query[-1])],
+            [say(words["key"], token=names[j]), _four(key[j])],
+            [say(words["score"], size=size), decimals(score, 3)],
+            [say(words["weight"], n=len(names)), percent(row[j].item())],
+            [say(words["value"], token=names[j]), _four(value[j])],
+        ],
+        kind="look",
+        caption=text(caption),
+    )
+
+
+def _four(x: Tensor) -> str:
+    shown = "  ".join(decimals(each, 2) for each in x[:4].tolist())
+    return f"{shown} …" if len(x) > 4 else shown
 
 
 def _shown(token: str) -> str:

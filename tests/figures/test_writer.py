@@ -5,6 +5,7 @@ import torch
 
 from course_lib import export
 from course_lib.figures import writer_explorer
+from course_lib.figures.writer import VIEWS
 from course_lib.model import GPT, GPTConfig
 from course_lib.text import BPETokenizer
 
@@ -25,12 +26,12 @@ def model():
 @pytest.fixture
 def view(browser, model, tmp_path):
     """Return a way to open the figure, with its script or without."""
-    html = writer_explorer(model, TOKENIZER, PROMPT, src="writer.js", home="../").data
-    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
     script = export.runtime() + export.model_script(model, TOKENIZER, "writer")
     contexts = []
 
-    def opened(*, javascript=True, held=script):
+    def opened(*, javascript=True, held=script, of=""):
+        html = writer_explorer(model, TOKENIZER, PROMPT, src="writer.js", home="../", view=of).data
+        (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
         (tmp_path / "writer.js").write_text(held, encoding="utf-8")
         contexts.append(browser.new_context(java_script_enabled=javascript))
         page = contexts[-1].new_page()
@@ -66,6 +67,39 @@ def test_without_a_script_the_model_s_own_probabilities_are_there(view):
     assert without.get_by_role("button").count() == 0
 
 
+@pytest.mark.parametrize("of", VIEWS)
+def test_a_chapter_s_view_shows_that_one_with_its_first_state_from_python(view, of):
+    without, with_script = view(javascript=False, of=of), view(of=of)
+    parts = {"next": ".next", "stream": ".lens", "heads": ".heads", "look": ".look"}
+    for name, part in parts.items():
+        for page in (without, with_script):
+            assert page.locator(part).is_visible() == (name == of), (name, part)
+    assert without.locator(parts[of]).inner_text() == with_script.locator(parts[of]).inner_text()
+    for drawn in (".heads svg", ".grid svg") if of in ("heads", "look") else ():
+        pictures = [page.locator(drawn).all() for page in (without, with_script)]
+        assert len(pictures[0]) == len(pictures[1]) > 0
+        for first, later in zip(*pictures, strict=True):
+            assert first.inner_html() == later.inner_html()
+    told = [page.locator(".grid").get_attribute("aria-label") for page in (without, with_script)]
+    assert told[0] == told[1]
+
+
+def test_a_view_that_there_is_not_is_refused(model):
+    with pytest.raises(ValueError, match="view: expected one of"):
+        writer_explorer(model, TOKENIZER, PROMPT, view="all")
+
+
+def test_top_k_of_1_writes_what_the_model_finds_likeliest(view, model):
+    page = view(of="next")
+    page.get_by_role("slider", name="Temperature").press("End")
+    page.get_by_role("slider", name="Top-k").press("Home")
+    text = PROMPT
+    for _ in range(4):
+        page.get_by_role("button", name="Write the next token").click()
+        text += likeliest(model, text)
+        assert written(page) == text
+
+
 def test_at_temperature_0_it_writes_what_the_model_finds_likeliest(view, model):
     page = view()
     page.locator(".more summary").click()
@@ -95,7 +129,9 @@ def test_each_layer_s_word_is_read_from_its_stream(view, model):
     share, token = first.max(-1)
     assert rows[0].split("\t")[1] == TOKENIZER.decode([token.item()]).replace(" ", "␣")
     assert rows[0].split("\t")[2] == f"{100 * share.item():.1f} %"
-    assert rows[-1].split("\t")[1:] == table(page)[0].split("\t")[:2]
+    assert rows[-1].split("\t")[1:3] == table(page)[0].split("\t")[:2]
+    length = x[0, -1].norm().item()
+    assert float(rows[0].split("\t")[3]) == pytest.approx(length, abs=0.051)
 
 
 def test_a_head_that_is_off_changes_what_comes_next_and_can_be_put_on_again(view):
