@@ -1,8 +1,8 @@
 """Sphinx extension: the Transformer that writes in the page, where a page asks for it.
 
 A page says where it stands by a paragraph of its own: ``<!-- writer -->``, a chapter with the view
-that it speaks of: ``<!-- writer heads -->``. The model's script is made from its committed weights
-when the book is built.
+that it speaks of and a text to begin with: ``<!-- writer heads: My lord, -->``. The model's script
+is made from its committed weights when the book is built.
 """
 
 import json
@@ -16,7 +16,7 @@ from course_lib import export
 from course_lib.figures import writer_explorer
 from course_lib.studies import kit, writer
 
-MARK = re.compile(r"<!-- writer ?(\w*) -->")
+MARK = re.compile(r"<!-- writer(?: (\w+): (.+?))? -->")
 PROMPT = "My lord, the king"
 SCRIPT = "_static/writer.js"
 
@@ -32,7 +32,7 @@ def _draw(app: Sphinx, page: str, source: list[str]) -> None:
 
     def drawn(mark: re.Match[str]) -> str:
         figure = writer_explorer(
-            *held, PROMPT, src=up + SCRIPT, home=f"{up}notebooks/", view=mark[1]
+            *held, mark[2] or PROMPT, src=up + SCRIPT, home=f"{up}notebooks/", view=mark[1] or ""
         )
         # An empty line would end the figure for Markdown.
         lines = "\n".join(filter(str.strip, figure.data.split("\n")))

@@ -1,8 +1,8 @@
 const log = find(".log");
 const SIGNS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"];
 const [START, END] = SIGNS;
-const LONGEST = 200, WINDOW = 2048; // tokens: of an answer, and that the model reads at once
-const talk = {turns: [], stops: true, temperature: 0, p: 0.9};
+const LONGEST = 200; // tokens of an answer
+const talk = {turns: [], forgotten: 0, stops: true, temperature: 0, p: 0.9};
 const note = (text) => write(find(".lm-says"), text);
 const home = new URL(data.src, document.baseURI);
 let engine, stopping;
@@ -34,7 +34,7 @@ const load = async (signal) => {
   const made = new Wllama({default: new URL("esm/wasm/wllama.wasm", home).href}, {suppressNativeLog: true, logger: LoggerWithoutDebug});
   // Several threads need a page that is isolated from others, as the server's headers say.
   const threads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
-  await made.loadModel([file], {n_ctx: WINDOW, n_threads: threads, n_gpu_layers: 0});
+  await made.loadModel([file], {n_ctx: data.window, n_threads: threads, n_gpu_layers: 0});
   if (signal.aborted) { await made.exit(); signal.throwIfAborted(); }
   return made;
 };
@@ -60,6 +60,7 @@ const answer = async (prompt, place, signal) => {
     for await (const piece of await engine.createCompletion({...settings, prompt: prompt + said.text, max_tokens: LONGEST - said.n})) {
       first ??= performance.now();
       const {text, finish_reason} = piece.choices[0];
+      said.read = piece.usage?.total_tokens ?? 0; // the conversation's tokens, told at the end
       if (finish_reason) { ended = finish_reason === "stop"; continue; }
       said.n += 1;
       said.text += text;
@@ -71,6 +72,13 @@ const answer = async (prompt, place, signal) => {
   return said;
 };
 
+// The oldest question goes with its answer, as in chat.trim; the last message stays.
+const forgetOldest = () => {
+  if (talk.turns.length < 3) return false;
+  talk.turns.splice(0, 2);
+  talk.forgotten += 2;
+  return true;
+};
 const busy = (on) => {
   stop.disabled = !on;
   [send, clear, examples].forEach((control) => { control.disabled = on; });
@@ -81,6 +89,7 @@ const ask = async () => {
   if (!engine || !send || send.disabled) return;
   if (!content) return note(words.empty);
   if (SIGNS.some((sign) => (content + rule.content).includes(sign))) return note(say(words.forged, {signs: SIGNS.join(" ")}));
+  const before = {turns: [...talk.turns], forgotten: talk.forgotten};
   talk.turns.push({role: "user", content});
   shown("user", content);
   message.value = "";
@@ -88,15 +97,23 @@ const ask = async () => {
   stopping = new AbortController();
   busy(true);
   note(words.writes);
+  // The engine says at once, and in these words, if a conversation is longer than its window.
+  const tried = () => answer(row([rule, ...talk.turns]), place, stopping.signal).catch((error) => {
+    if (!/exceeds the available context size/.test(error.message)) throw error;
+    if (!forgetOldest()) throw new Error(say(words.long, {n: /\d+/.exec(error.message)[0], most: data.window}));
+    return tried();
+  });
   try {
-    const said = await answer(row([rule, ...talk.turns]), place, stopping.signal);
+    const said = await tried();
     talk.turns.push({role: "assistant", content: said.text});
-    note(say(words.done, {n: said.n, rate: decimals(said.rate || 0, 1), threads: engine.getNumThreads()}));
+    note(say(words.done, {n: said.n, rate: decimals(said.rate || 0, 1), threads: engine.getNumThreads()}) + (talk.forgotten ? say(words.forgets, {n: talk.forgotten}) : ""));
+    // Where the next message and answer would hardly fit, there is room made for them.
+    if (said.read > data.window - 2 * LONGEST) forgetOldest();
   } catch (error) {
     // Stopped: what there is stays. Failed: the conversation is as it was.
     const stopped = stopping.signal.aborted;
     if (stopped) talk.turns.push({role: "assistant", content: place.textContent});
-    else { talk.turns.pop(); message.value = content; place.parentElement.previousSibling.remove(); place.parentElement.remove(); }
+    else { Object.assign(talk, before); message.value = content; place.parentElement.previousSibling.remove(); place.parentElement.remove(); }
     note(stopped ? words.stopped : say(words.fails, {why: error.message}));
   }
   // A turn that nobody ended holds signs: the next conversation begins anew.
@@ -104,7 +121,7 @@ const ask = async () => {
   busy(false);
 };
 
-const forget = () => { talk.turns = []; log.replaceChildren(); };
+const forget = () => { Object.assign(talk, {turns: [], forgotten: 0}); log.replaceChildren(); };
 const choose = () => {
   const {system: rule, user, stops = true} = words.talks[examples.selectedIndex];
   forget();

@@ -23,21 +23,22 @@ RUNTIME = ROOT / "_build" / "vendor" / "static" / "assistant"
 OPEN = "Talk to SmolLM2 in this page (98 MB)"
 
 
-def document(src=""):
-    box = assistant_box(src, assistant.MODEL).data
+def document(src="", **options):
+    box = assistant_box(src, assistant.MODEL, **options).data
     return f'<!doctype html><meta charset=utf-8><link rel=icon href="data:,">{box}'
 
 
 @pytest.fixture
 def served(browser, tmp_path):
     """Return a function that opens the box from a folder of the book's own server."""
-    (tmp_path / "page.html").write_text(document("assistant/"), encoding="utf-8")
     handler = functools.partial(serve.Handler, directory=tmp_path)
     server = ThreadingHTTPServer((serve.HOST, 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     context = browser.new_context()
 
-    def opened(runtime=None):
+    def opened(runtime=None, **options):
+        html = document("assistant/", **options)
+        (tmp_path / "page.html").write_text(html, encoding="utf-8")
         if runtime:
             (tmp_path / "assistant").symlink_to(runtime)
         page = context.new_page()
@@ -134,3 +135,24 @@ def test_it_answers_as_the_package_does_is_kept_and_can_be_stopped(served, runti
     page.get_by_role("button", name=OPEN).click()
     send.wait_for(timeout=120_000)
     assert not any(assistant.MODEL in url for url in page.asked)
+
+
+def test_of_a_long_conversation_the_oldest_turns_are_forgotten_and_a_long_message_is_refused(
+    served, runtime
+):
+    page = served(runtime, window=256)
+    page.get_by_role("button", name=OPEN).click()
+    page.get_by_role("button", name="Send").wait_for(timeout=120_000)
+    message, told = page.get_by_label("Your message"), []
+    for question in ("What is the capital of Norway?", "And of Italy?", "And of Peru?"):
+        message.fill(question)
+        message.press("Enter")
+        page.get_by_text(re.compile(r"\d tokens, \d+\.\d a second")).wait_for(timeout=120_000)
+        told.append(re.search(r"the first (\d+) messages", says(page).inner_text()))
+    assert [each and each[1] for each in told] == [None, None, "2"], "with its answer"
+    assert page.locator(".log p").count() == 6, "the reader still sees all"
+    message.fill("word " * 300)
+    message.press("Enter")
+    page.get_by_text("at most 256 can be read").wait_for()
+    assert message.input_value().startswith("word word"), "what was written isn't lost"
+    assert page.locator(".log p").count() == 6
