@@ -58,6 +58,7 @@ NAMES = (
     "compute",
     "induction",
     "features",
+    "preferences",
 )
 TOLERANCE = 2e-3  # of a probe's figures, relative: processors round differently
 FAILURES = (DataError, CheckpointError, TrainingError, OSError, ValueError)
