@@ -32,7 +32,6 @@ from course_lib.studies.answering import (
     log_probs,
     lower_states,
     smollm2,
-    switch,
     take_out,
     write_all,
 )
@@ -68,7 +67,6 @@ RUNS: tuple[tuple[str, float, int], ...] = (  # what is learned from, beta, seed
 )
 KEPT = {"careful": ("careful", 0.1, 0), "hasty": ("hasty", 0.03, 0)}  # whose weights are committed
 DRAWN = 64  # answers whose divergence is measured
-IMPLIED = 160  # pairs that are looked at by the tuned model
 
 
 def load_adapter(model: GPT, name: str) -> None:
@@ -252,27 +250,6 @@ def reward_pairs(answers: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, li
     }
 
 
-@torch.no_grad()
-def implied(pairs: Sequence[Pair], path: Path) -> list[float]:
-    """Return how many nats more a LoRA added to each pair's better answer than to the worse.
-
-    Times beta it is the difference of the rewards for which the model is best.
-    """
-    model, tokenizer = smollm2()
-    rows = [as_row(tokenizer, pair.item, answer) for pair in pairs for answer in pair[1:]]
-    states, gains = lower_states(model, [inputs for inputs, _ in rows]), []
-    load_lora(model.blocks[FIRST:], path)
-    for (_, targets), x in zip(rows, states, strict=True):
-        both = []
-        for on in (True, False):
-            switch(model, on)
-            both.append(log_probs(model, x[None], torch.tensor([targets], device=x.device)).item())
-        gains.append(both[0] - both[1])
-    take_out(model)
-    better, worse = np.array(gains).reshape(-1, 2).T
-    return [round(gain, 3) for gain in better - worse]
-
-
 def plan(folder: Path) -> dict[str, Callable[[], Any]]:
     """Return all runs by name; the sampled answers come first, the rest reads them."""
 
@@ -285,10 +262,6 @@ def plan(folder: Path) -> dict[str, Callable[[], Any]]:
             save_file({name: seen(of) for name, of in pairs.items()}, part)
         return {name: len(of) for name, of in pairs.items()}
 
-    def imply() -> list[float]:
-        pairs = reward_pairs({part: answers(part) for part in "01"})["held out"]
-        return implied(pairs[:IMPLIED], folder / "careful.safetensors")
-
     first: dict[str, Callable[[], Any]] = {
         "0": partial(sampled, 0, 0),
         "1": partial(sampled, 1, 1),
@@ -300,7 +273,7 @@ def plan(folder: Path) -> dict[str, Callable[[], Any]]:
         return run(way, beta, seed, answers("0"), folder)
 
     runs = {f"{way} {beta} {seed}": partial(tune, way, beta, seed) for way, beta, seed in RUNS}
-    return first | runs | {"implied": imply}
+    return first | runs
 
 
 def make(folder: Path) -> dict[str, Any]:
@@ -314,7 +287,7 @@ def make(folder: Path) -> dict[str, Any]:
 
 
 def probe() -> dict[str, Any]:
-    """Return the losses of a few steps, and what the committed weights say of a few pairs."""
+    """Return the losses of a few steps in two ways."""
     runs = load_runs()
     pairs = draw_pairs(make_items(TRAINING, 0), runs["0"], PER_TEXT["dpo"])[:BATCH]
     found: dict[str, Any] = {}
@@ -322,8 +295,6 @@ def probe() -> dict[str, Any]:
         result = fit(pairs, way, 0.1, 0, steps=3)
         found[way] = [round(row["loss"], 4) for row in result.history]
         take_out(smollm2()[0])
-    asked = reward_pairs(runs)["held out"][:2]
-    found["implied"] = implied(asked, kit.WEIGHTS / "preferences_careful.safetensors")
     return found
 
 
