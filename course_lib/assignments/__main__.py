@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from course_lib.assignments.gradebook import FILE
+
 PROGRAM = "python -m course_lib.assignments"
 # What it is for, and examples. Each is a module of this folder, with `arguments` and `run`.
 COMMANDS = {
@@ -59,6 +61,8 @@ COMMANDS = {
     ),
 }
 
+# These read what roster and collect have written.
+READERS = ("grade", "mark", "feedback", "export", "report")
 MODULES = {"check": "own_machine"}  # `check` is the function that chapters import
 
 
@@ -93,9 +97,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do one command; return the exit status."""
     args = parser().parse_args(arguments)
     try:
+        if args.command in READERS and not (args.course / FILE).is_file():
+            raise ValueError(
+                f"--course: expected a class's folder, with {FILE} in it, got {args.course}; "
+                "first: collect"
+            )
         status, data, said = args.run(args)
     except (ValueError, OSError, RuntimeError) as error:  # the last: no sandbox can be built
-        print(f"{PROGRAM} {args.command}: {error}", file=sys.stderr)
+        line = str(error)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            line = f"{error.filename}: {error.strerror}"
+        print(f"{PROGRAM} {args.command}: {line}", file=sys.stderr)
         return 2
     print(json.dumps(data, ensure_ascii=False, indent=1) if args.json else said)
     return int(status)

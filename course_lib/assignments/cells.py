@@ -112,6 +112,11 @@ def chapter_title(cells: Sequence[Cell]) -> str:
     return heading.splitlines()[0].removeprefix("# ")
 
 
+def short_title(path: Path) -> str:
+    """Return what a chapter is called, without what stands behind a colon."""
+    return chapter_title(read_cells(path)).partition(":")[0]
+
+
 def source(cell: Cell) -> str:
     """Return a cell's text; a notebook may store it as one string or as lines."""
     text = cell.get("source", "")

@@ -21,6 +21,7 @@ from course_lib.assignments.collect import collect
 from course_lib.assignments.feedback import feedback
 from course_lib.assignments.grade import Runner, grade
 from course_lib.assignments.gradebook import FILE, Gradebook
+from course_lib.assignments.names import positive
 from course_lib.assignments.release import notebooks, release, without_check, written
 from course_lib.assignments.report import report
 from course_lib.files import written_whole
@@ -216,7 +217,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="a new folder")
     parser.add_argument("--chapter", default="background", help="what they hand in (background)")
-    parser.add_argument("--workers", type=int, default=2, help="submissions at a time (2)")
+    parser.add_argument("--workers", type=positive, default=2, help="submissions at a time (2)")
 
 
 def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from course_lib.assignments.cells import NOTEBOOKS, chapter_path, chapter_title, read_cells
+from course_lib.assignments.cells import NOTEBOOKS, chapter_path, short_title
 from course_lib.assignments.gradebook import FILE, Gradebook
 from course_lib.assignments.names import full_name
 from course_lib.assignments.sheets import How, Sheet, fill_canvas, fill_moodle, marks_of
@@ -140,9 +140,7 @@ def filled(
         raise ValueError(f"--into: expected moodle or canvas before it, got {form}")
     if how.column and len(found) > 1:
         raise ValueError(f"--column: expected one chapter with it, got {', '.join(found)}")
-    titles = [chapter_title(read_cells(chapter_path(name, folder))) for name in found]
-    pairs = zip(found, titles, strict=True)
-    every = [marks_of(scores, name, title.partition(":")[0]) for name, title in pairs]
+    every = [marks_of(scores, name, short_title(chapter_path(name, folder))) for name in found]
     if form == "moodle":
         return fill_moodle(rows, every[0], book, how)
     return fill_canvas(rows, every, book, how)

@@ -11,6 +11,7 @@ from course_lib.assignments.cells import (
     chapter_path,
     read_chapter,
     read_essays,
+    short_title,
 )
 from course_lib.assignments.gradebook import FILE, Attempt, Gradebook
 from course_lib.assignments.pages import code, page, prose, shown
@@ -27,9 +28,9 @@ def told(verdict: Verdict, exercises: Sequence[Exercise]) -> str:
     """Return what the tests saw, as one line of text; nothing of a hidden test's source."""
     if verdict.visible == "passed" and verdict.hidden:
         return "passed"
-    if verdict.visible in ("missing", "not written yet"):
-        return verdict.visible
     message = " ".join(verdict.message.split())
+    if verdict.visible in ("missing", "not written yet"):
+        return f"{verdict.visible}. {message}" if "can't be run" in message else verdict.visible
     if verdict.visible == "passed":
         return BEYOND if not message or leaks(message, exercises) else message
     return f"not yet. {message}"
@@ -99,7 +100,7 @@ def feedback_page(
             code(wrote.answers.get(essay.name, "")),
             f"<p>{shown(grade.get('manual_comment') or '')}</p>",
         ]
-    return page(f"Feedback: {attempt.chapter}", *parts)
+    return page(f"Feedback: {short_title(path)}", *parts)
 
 
 def feedback(course: Path, chapters: Sequence[str] = (), folder: Path = NOTEBOOKS) -> list[Path]:
@@ -136,6 +137,7 @@ def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Do the command; return its exit status, what --json prints, and what is said."""
     files = feedback(args.course, args.chapters)
     if not files:
-        raise ValueError("CHAPTER: expected one that is graded, got none; first: grade")
+        got = ", ".join(args.chapters) or "none"
+        raise ValueError(f"CHAPTER: expected one that is graded, got {got}; first: grade")
     said = f"{len(files)} pages in {args.course / 'feedback'}"
     return 0, {"files": [str(file) for file in files]}, said

@@ -21,7 +21,7 @@ from course_lib.assignments.cells import (
     read_essays,
 )
 from course_lib.assignments.gradebook import FILE, Attempt, Gradebook, fingerprint
-from course_lib.assignments.names import count
+from course_lib.assignments.names import count, positive
 from course_lib.assignments.pool import grade_many
 from course_lib.assignments.variants import own_key
 from course_lib.assignments.verdicts import Graded, Job
@@ -141,7 +141,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("chapters", metavar="CHAPTER", nargs="*", help="which (all collected ones)")
     parser.add_argument("--course", metavar="DIR", type=Path, default=Path(), help="class's folder")
-    parser.add_argument("--workers", type=count, default=2, help="submissions at a time (2)")
+    parser.add_argument("--workers", type=positive, default=2, help="submissions at a time (2)")
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",

@@ -4,6 +4,7 @@ The tests run here, as they are written; a call of the answer goes over the prot
 in the sandbox (:mod:`course_lib.assignments.asking`).
 """
 
+import ast
 import contextlib
 import functools
 import hashlib
@@ -12,6 +13,7 @@ import random
 import re
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,19 @@ def attempt(test: Any, answer: Any) -> tuple[str, str]:
     return "passed", ""
 
 
+def undefined(name: str, cells: Sequence[str]) -> str:
+    """Return why there is no answer of a name: its cell isn't Python, or there is none."""
+    for cell in cells:
+        if re.search(rf"^(?:async )?(?:def|class) {name}\b", cell, re.M):
+            try:
+                ast.parse(cell)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                line = getattr(error, "lineno", None)
+                where = f", line {line}" if line else ""
+                return clean(f"its cell can't be run: {type(error).__name__}{where}")
+    return f"no {name} is defined"
+
+
 def judged(
     exercise: Exercise, names: dict[str, Any], runs: Runs, seed: int, called: str = ""
 ) -> Verdict:
@@ -102,7 +117,7 @@ def judged(
         judge.must("seed", seed)
         number = judge.must("define", called or exercise.name)
         if type(number) is not int:
-            return verdict("missing", f"no {exercise.name} is defined")
+            return verdict("missing", undefined(exercise.name, runs.cells))
         answer = Thing(judge, number, exercise.name)
         mine = dict(names) | {exercise.name: answer}
         with contextlib.redirect_stdout(io.StringIO()):

@@ -54,13 +54,20 @@ def form(course: Path, token: str, folder: Path = NOTEBOOKS) -> str:
         f"Marking: {len(left)} to go",
         prose(essay.statement),
         code(wrote),
+        form_fields(token, row["notebook"], name, essay.points),
+    )
+
+
+def form_fields(token: str, notebook: str, name: str, points: float) -> str:
+    """Return the form in which points and words are given."""
+    return (
         f"<form method='post'><input type='hidden' name='token' value='{token}'>"
-        f"<input type='hidden' name='notebook' value='{shown(row['notebook'])}'>"
+        f"<input type='hidden' name='notebook' value='{shown(notebook)}'>"
         f"<input type='hidden' name='essay' value='{shown(name)}'>"
-        f"<p><label>Points, of {essay.points:g}: <input name='points' type='number' min='0' "
-        f"max='{essay.points:g}' step='any' required></label></p>"
-        "<p><label>What you say to the learner:<br><textarea name='comment' rows='5' cols='60'>"
-        "</textarea></label></p><p><button>Save, and the next one</button></p></form>",
+        f"<p><label>Points, of {points:g}: <input name='points' type='number' min='0' "
+        f"max='{points:g}' step='any' required></label></p>"
+        "<p><label>What you say to the learner:<textarea name='comment' rows='5'></textarea>"
+        "</label></p><p><button>Save, and the next one</button></p></form>"
     )
 
 

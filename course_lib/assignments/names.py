@@ -38,3 +38,10 @@ def count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
     return int(text)
+
+
+def positive(text: str) -> int:
+    """Read a whole number, 1 or above, for argparse."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or above, got {text!r}")
+    return int(text)

@@ -23,7 +23,10 @@ def verdicts(path: Path) -> dict[str, str]:
     Raises:
         ValueError: if it is no notebook, or has no exercises.
     """
-    cells = read_notebook(path)
+    try:
+        cells = read_notebook(path)
+    except ValueError as error:
+        raise ValueError(f"NOTEBOOK: {path}: {error}") from None
     code = [cell for cell in cells if cell["kind"] == "code"]
     tests = {
         cell["name"]: cell["source"] for cell in code if cell["name"] and "test" in cell["tags"]

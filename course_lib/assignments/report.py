@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from course_lib.assignments.cells import NOTEBOOKS, chapter_path, read_chapter
+from course_lib.assignments.cells import NOTEBOOKS, chapter_path, read_chapter, short_title
 from course_lib.assignments.feedback import given, told
 from course_lib.assignments.gradebook import FILE, Gradebook
 from course_lib.assignments.names import full_name
@@ -27,6 +27,7 @@ def distribution(chapter: str, scores: list[float], most: float) -> str:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     from course_lib.figures.style import use_course_style
     from course_lib.figures.svg import figure_html
@@ -37,6 +38,7 @@ def distribution(chapter: str, scores: list[float], most: float) -> str:
         ax.hist(scores, bins=10, range=(0, most or 1))
         ax.set_xlabel("points")
         ax.set_ylabel("learners")
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         half = sorted(scores)[len(scores) // 2]
         said = f"{len(scores)} learners; the median has {half:g} of {most:g} points"
         bars = f"A histogram of {len(scores)} learners' points in {chapter}"
@@ -109,8 +111,9 @@ def report(
             )
         for chapter in found:
             mine = [row for row in rows if row["assignment"] == chapter]
+            title = short_title(chapter_path(chapter, folder))
             scores = [float(row["score"]) for row in mine]
-            parts.append(distribution(chapter, scores, float(mine[0]["max_score"])))
+            parts.append(distribution(title, scores, float(mine[0]["max_score"])))
             absent = absent_from(book, chapter)
             if absent:
                 names = ", ".join(map(shown, absent))
@@ -124,13 +127,13 @@ def report(
                 for row in hard
             )
             parts.append(
-                f"<h2>{shown(chapter)}: the hardest exercises</h2><table><tr><th>Exercise</th>"
+                f"<h2>{shown(title)}: the hardest exercises</h2><table><tr><th>Exercise</th>"
                 f"<th>Passed</th><th>Commonest hints</th></tr>{lines}</table>"
             )
             # Pairs of like answers, side by side.
             pairs = similar(course, book, chapter, folder)
             if pairs:
-                parts.append(f"<h2>{shown(chapter)}: answers that are alike</h2><p>{ALIKE}</p>")
+                parts.append(f"<h2>{shown(title)}: answers that are alike</h2><p>{ALIKE}</p>")
             for name, a, b, share, one, other in pairs[:PAIRS]:
                 parts.append(
                     f"<h3>{shown(name)}: {shown(a)} and {shown(b)}, {share:.0%}</h3>"

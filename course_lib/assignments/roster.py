@@ -44,7 +44,7 @@ def people(path: Path) -> list[dict[str, str]]:
     if "name" not in where and not {"first_name", "last_name"} <= where.keys():
         raise ValueError(
             f"{path}: expected columns First name and Last name (Moodle's participants), or "
-            f"Student and ID (Canvas's gradebook), got {', '.join(rows[0])}"
+            f"Student and ID (Canvas's gradebook), got {shown(', '.join(rows[0]))}"
         )
     found = []
     for row in rows[1:]:

@@ -55,7 +55,7 @@ class Sheet:
         wanted = {key(name)} if name else {key(marks.chapter), key(marks.title)}
         found = [i for i, one in enumerate(bare) if {key(one), key(head[i])} & wanted]
         if len(found) != 1:
-            said = ", ".join(shown(title) for title in head) or "none"
+            said = shown(", ".join(head)) or "none"
             raise ValueError(
                 f"--column: expected {name or f'one called {marks.title}'}, once; there is {said}"
             )
@@ -146,7 +146,7 @@ def fill_moodle(rows: list[list[str]], marks: Marks, book: Gradebook, how: How) 
     if number is None or grade is None or name is None or changed is None:
         raise ValueError(
             "--into: expected Moodle's grading worksheet, with the columns Identifier, Full name, "
-            f"Grade and Last modified (grade); got {', '.join(map(shown, head))}"
+            f"Grade and Last modified (grade); got {shown(', '.join(head))}"
         )
     email = place_of(head, "Email address")
     who = (number, name) if email is None else (number, name, email)
@@ -175,7 +175,7 @@ def fill_canvas(rows: list[list[str]], every: Sequence[Marks], book: Gradebook, 
     if name is None or number is None or section is None:
         raise ValueError(
             "--into: expected Canvas's gradebook, with the columns Student, ID and Section; got "
-            f"{', '.join(map(shown, head))}"
+            f"{shown(', '.join(head))}"
         )
     login = place_of(head, "SIS Login ID")
     sheet = Sheet(rows, (number, name) if login is None else (number, name, login), section + 1)

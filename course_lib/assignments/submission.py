@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 LARGEST = 20 * 2**20
+BROKEN = {
+    UnicodeDecodeError: "a file that isn't text",
+    json.JSONDecodeError: "a file that isn't JSON",
+    Exception: "JSON without cells",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,9 @@ def parse(content: bytes) -> list[dict[str, Any]]:
     except RecursionError:
         raise ValueError("expected a notebook, got one nested too deep") from None
     except (ValueError, KeyError, TypeError) as error:
-        said = "an empty file" if not content.strip() else type(error).__name__
+        # The first kinds are kinds of the last.
+        said = next(why for kind, why in BROKEN.items() if isinstance(error, kind))
+        said = said if content.strip() else "an empty file"
         raise ValueError(f"expected a notebook, got {said}") from None
     return [plain_cell(cell) for cell in found]
 

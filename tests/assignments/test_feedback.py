@@ -51,6 +51,25 @@ def test_what_a_learner_wrote_is_shown_and_does_nothing(pages):
     assert not re.search(r"(src|href)=", text)
 
 
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("a *b* c", "<p>a <em>b</em> c</p>"),
+        ("2 * 3 * 4", "<p>2 * 3 * 4</p>"),
+        ("`a * b` and `c * d`", "<p><code>a * b</code> and <code>c * d</code></p>"),
+        (r"$d\times d$", "<p><i>d × d</i></p>"),
+        (r"$\frac{1}{2}$", r"<p><code>\frac{1}{2}</code></p>"),
+        ("- one\n- *two*", "<ul><li>one\n</li><li><em>two</em></li></ul>"),
+        ("[a](https://x.org/b)", '<p><a href="https://x.org/b">a</a></p>'),
+        ("[a](training.ipynb)", "<p>a</p>"),
+        ("[a](javascript:alert)", "<p>a</p>"),
+        ('"<script>"', "<p>&quot;&lt;script&gt;&quot;</p>"),
+    ],
+)
+def test_a_text_of_the_book_reads_as_in_the_book(text, made):
+    assert prose(text) == made
+
+
 def test_prose_escapes_before_it_marks_up():
     assert prose("### A\n\n`<b>` is **bold**") == (
         "<p><code>&lt;b&gt;</code> is <strong>bold</strong></p>"
@@ -62,3 +81,14 @@ def test_the_command_says_where_the_pages_are(course, tmp_path, capsys):
     assert main(["feedback", "--course", str(course)]) == 0
     assert capsys.readouterr().out == f"3 pages in {course / 'feedback'}\n"
     assert main(["feedback", "--course", str(tmp_path / "new")]) == 2
+
+
+def test_a_cell_that_is_no_python_is_told_where():
+    from course_lib.assignments.judge import undefined
+
+    cells = ["x = (", "def times_read(w s):\n    return 1"]
+    said = undefined("times_read", cells)
+    assert said == "its cell can't be run: SyntaxError, line 1"
+    assert undefined("other", cells) == "no other is defined"
+    verdict = Verdict("times_read", 1, 0, "missing", False, said, 0.1)
+    assert told(verdict, EXERCISES) == f"missing. {said}"

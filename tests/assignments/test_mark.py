@@ -138,5 +138,6 @@ def test_the_page_is_shown_to_nobody_without_its_word(ask):
 
 
 def test_where_nothing_waits_the_command_says_so(tmp_path, capsys):
+    Gradebook(tmp_path / FILE).db.close()
     assert main(["mark", "--course", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "0 answers to mark\n"
