@@ -52,6 +52,17 @@ HOSTILE = {
     "patches the tests": "import torch\ntorch.allclose = lambda *_, **__: True\nreturn None",
     "never ends": "while True:\n    pass",
 }
+# What went round in the class: the report shows who has it, whatever they called its parts.
+COPIED = """
+def sorted_steps(values):
+    found = []
+    for place, value in enumerate(values):
+        if place % 2 == 0 and value is not None:
+            found.append((place + 1, value * 2))
+        elif value in found or not found:
+            found.insert(0, (value, place))
+    return sorted(found, key=lambda pair: pair[0])[::-1]
+"""
 # How many learners do what; 30 in all.
 CLASS = {
     "right": 9,
@@ -123,7 +134,10 @@ def answers(exercises: Sequence[Exercise], kind: str, number: int) -> dict[str, 
     one = exercises[number % len(exercises)]
     right = without_check(one.solution)
     if kind == "right, with other names":
-        return {each.name: renamed(without_check(each.solution)) for each in exercises}
+        went_round = renamed(COPIED) if number % 2 else COPIED
+        last = f"{renamed(without_check(exercises[-1].solution))}\n\n{went_round}"
+        found = {each.name: renamed(without_check(each.solution)) for each in exercises}
+        return found | {exercises[-1].name: last}
     if kind == "nothing written":
         return {each.name: each.stub for each in exercises}
     if kind == "the first half only":

@@ -1,6 +1,7 @@
 """One page on how a class did: marks, the hardest exercises, answers that are alike."""
 
 import argparse
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from course_lib.assignments.similar import alike
 from course_lib.files import written_whole
 
 HINTS, PAIRS = 3, 20
+NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 ALIKE = (
     "Answers that share an unusual share of their code, once names, spaces and what was released "
     "are taken out. Short answers are often alike by chance; read both before you conclude."
@@ -60,15 +62,21 @@ def hardest(book: Gradebook, chapter: str, folder: Path) -> list[dict[str, Any]]
         seen = [v for graded in found for v in graded.verdicts if v.name == one.name]
         if not seen:
             continue
-        # A hint is a sentence of the test's, which may hold the learner's own values.
-        hints = Counter(said for v in seen if (said := told(v, exercises)) != "passed")
+        # A hint is a sentence of the test's with the learner's own values; these don't count.
+        hints: Counter[str] = Counter()
+        first: dict[str, str] = {}
+        for said in (told(v, exercises) for v in seen):
+            if said != "passed":
+                alike_hint = NUMBER.sub("#", said)
+                hints[alike_hint] += 1
+                first.setdefault(alike_hint, said)
         passed = sum(v.visible == "passed" and v.hidden for v in seen)
         rows.append(
             {
                 "exercise": one.name,
                 "title": one.title,
                 "passed": passed / len(seen),
-                "hints": hints.most_common(HINTS),
+                "hints": [(first[one], count) for one, count in hints.most_common(HINTS)],
             }
         )
     return sorted(rows, key=lambda row: row["passed"])

@@ -79,6 +79,14 @@ def test_the_page_shows_marks_hints_and_pairs_and_asks_nobody(course):
     assert all(exercise.title in text for exercise in EXERCISES if "'" not in exercise.title)
 
 
+def test_hints_that_differ_by_values_are_one(course, monkeypatch):
+    said = ["at 2 it is 3", "at 2 it is -1.5e-3", "missing it"]
+    shown = iter([*said, *["passed"] * 99])
+    monkeypatch.setattr("course_lib.assignments.report.told", lambda *_: next(shown))
+    rows = {row["exercise"]: row["hints"] for row in report(course)[1]["background"]["hardest"]}
+    assert rows["times_read"] == [("at 2 it is 3", 2), ("missing it", 1)]
+
+
 def test_the_command_writes_one_file(course, capsys):
     assert main(["report", "--course", str(course), "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"background"}
