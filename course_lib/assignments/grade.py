@@ -7,6 +7,7 @@ the chapter's exercises or the seed have changed.
 import argparse
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from course_lib.assignments.cells import (
     read_chapter,
     read_essays,
 )
+from course_lib.assignments.engines import PROGRAMS, Engine
 from course_lib.assignments.gradebook import FILE, Attempt, Gradebook, fingerprint
 from course_lib.assignments.names import count, positive
 from course_lib.assignments.pool import grade_many
@@ -142,7 +144,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("chapters", metavar="CHAPTER", nargs="*", help="which (all collected ones)")
     parser.add_argument("--course", metavar="DIR", type=Path, default=Path(), help="class's folder")
     parser.add_argument("--workers", type=positive, default=2, help="submissions at a time (2)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--engine",
+        choices=PROGRAMS,
+        help="whose containers take bubblewrap's place, where it can't be had",
+    )
     parser.add_argument(
+        "--image", metavar="IMAGE", help="for --engine: with Python and what the chapters import"
+    )
+    where.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="of a Dask cluster that grades, such as tls://10.0.0.1:8786; then each thread of its "
@@ -169,6 +180,12 @@ def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Do the command; return its exit status, what --json prints, and what is said."""
     if args.scheduler:
         runner = cluster.runner(args.scheduler)
+    elif args.engine:
+        if not args.image:
+            raise ValueError("--image: expected an image for --engine to run, got none")
+        engine = Engine(args.engine, args.image)
+        engine.need()
+        runner = partial(grade_many, engine=engine)
     else:
         sandbox.need()
         runner = grade_many

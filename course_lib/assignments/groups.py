@@ -124,12 +124,17 @@ def make(limits: Limits) -> Group | None:
     return None if isinstance(folder, str) else made(folder, limits)
 
 
+def memory(limits: Limits) -> int:
+    """Return the bytes that a submission may take: its own, its files, and what is loaded."""
+    return limits.memory + 2 * limits.disk + LOADED
+
+
 def made(folder: Path, limits: Limits) -> Group:
     """Return a new group in a folder."""
     group = Group(folder / f"course-{os.getpid()}-{next(NUMBERS)}")
     group.folder.mkdir()
     most = {
-        "memory.max": limits.memory + 2 * limits.disk + LOADED,
+        "memory.max": memory(limits),
         "memory.swap.max": 0,
         "memory.oom.group": 1,
         "pids.max": limits.processes,

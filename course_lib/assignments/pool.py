@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.assignments import groups, sandbox, zygote
+from course_lib.assignments.engines import Engine
 from course_lib.assignments.verdicts import Graded, Job, Limits, Verdict
 
 JUDGE_MEMORY = 4 * 2**30  # bytes that a judge may take for what an answer returns
@@ -59,8 +60,9 @@ def failed(job: Job, why: str) -> Graded:
 class Zygotes:
     """One process to fork workers from for each chapter that is being graded."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, engine: Engine | None = None) -> None:
         self.limits, self.begun = limits, dict[str, zygote.Zygote | None]()
+        self.engine = engine
 
     def starter(self, chapter: str, used: set[str]) -> Callable[[], Any]:
         """Return what starts a worker, by a fork if it can; end those of chapters that are done."""
@@ -74,12 +76,15 @@ class Zygotes:
         if chapter not in self.begun:
             exercises, _, _ = judge.load(chapter)  # once for all: a forked judge has it already
             peers.warm()
-            self.begun[chapter] = zygote.begin(self.limits, exercises[0].imports)
+            imports = exercises[0].imports
+            self.begun[chapter] = None if self.engine else zygote.begin(self.limits, imports)
         found = self.begun[chapter]
         return found.fork if found else self.anew
 
     def anew(self) -> Any:
         """Start a worker that isn't a fork."""
+        if self.engine:
+            return self.engine.start(self.limits)
         return sandbox.start(self.limits, group=groups.make(self.limits))
 
     def end(self, chapter: str) -> None:
@@ -115,23 +120,30 @@ def fork(job: Job, limits: Limits, start: Callable[[], Any]) -> tuple[int, int]:
         os._exit(0)
 
 
-def grade_many(jobs: Iterable[Job], workers: int, limits: Limits | None = None) -> Iterator[Graded]:
+def grade_many(
+    jobs: Iterable[Job],
+    workers: int,
+    limits: Limits | None = None,
+    engine: Engine | None = None,
+) -> Iterator[Graded]:
     """Grade many submissions; yield each as it is done.
 
     Args:
         jobs: what to grade; taken one by one, so that a long list costs no memory.
         workers: how many at once.
         limits: what each submission may use.
+        engine: whose containers take bubblewrap's place, if any; it works, as its ``need`` says.
 
     Raises:
         RuntimeError: where the sandbox can't be built; it says what to install.
     """
-    sandbox.need()
+    if engine is None:
+        sandbox.need()
     groups.sweep()
     limits = limits or Limits()
     waiting = iter(jobs)
     running: dict[int, Running] = {}
-    selector, zygotes = selectors.DefaultSelector(), Zygotes(limits)
+    selector, zygotes = selectors.DefaultSelector(), Zygotes(limits, engine)
     try:
         while True:
             while len(running) < workers and (job := next(waiting, None)) is not None:

@@ -1,6 +1,7 @@
 """Messages over a socket between the judge and the process that runs a learner's code."""
 
 import json
+import os
 import socket
 import struct
 import time
@@ -15,15 +16,45 @@ class Gone(Exception):
     """The other side doesn't answer any more; it says why."""
 
 
+class Pipes:
+    """Two pipes that can be used as a socket without a time limit."""
+
+    def __init__(self, read: int, write: int) -> None:
+        self.read, self.write = read, write
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Wait as long as it takes."""
+
+    def close(self) -> None:
+        """Close both."""
+        os.close(self.read)
+        os.close(self.write)
+
+    def recv_into(self, window: memoryview, size: int) -> int:
+        """Receive some bytes into a place; return how many."""
+        return os.readv(self.read, [window[:size]])
+
+    def sendall(self, data: bytes) -> None:
+        """Send all bytes."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self.write, rest) :]
+
+
 def gone(error: OSError) -> Gone:
     """Return what is said of a socket's error."""
     return Gone("it took too long" if isinstance(error, TimeoutError) else "its process ended")
 
 
 class Wire:
-    """Sends and receives messages over a socket, up to a size and until a time."""
+    """Sends and receives messages over a socket, up to a size and until a time.
 
-    def __init__(self, sock: socket.socket, limit: int = 2**34) -> None:
+    Args:
+        sock: to the other side.
+        limit: bytes of data in one message from there; None if whoever sends is to be trusted.
+    """
+
+    def __init__(self, sock: socket.socket | Pipes, limit: int | None = None) -> None:
         self.sock, self.limit, self.deadline = sock, limit, float("inf")
 
     def wait(self) -> None:
@@ -65,7 +96,7 @@ class Wire:
             Gone: if the other side has ended, or at the deadline.
         """
         length, size = HEADER.unpack(self.exactly(HEADER.size))
-        if length > TEXT_LIMIT or size > self.limit:
+        if self.limit is not None and (length > TEXT_LIMIT or size > self.limit):
             raise ProtocolError("more was sent than may be")
         text, data = self.exactly(length), self.exactly(size)
         try:
