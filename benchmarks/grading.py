@@ -5,18 +5,19 @@ a kernel of its own, one after the other; it is timed if ``--nbgrader`` names a 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 from common import positive, processor, seconds
 
-from course_lib.assignments import pool
+from course_lib.assignments import pool, zygote
 from course_lib.assignments.cells import Exercise, chapter_path, read_chapter
 from course_lib.assignments.verdicts import Job
 
@@ -71,6 +72,25 @@ def nbgrader(python: str, exercises: list[Exercise], count: int) -> float:
         return seconds(lambda: call("autograde", "week"))
 
 
+def peak(pid: int) -> int:
+    """Return the most memory that a process has had, in kB."""
+    [line] = [
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    ]
+    return int(line.split()[1])
+
+
+def zygotes() -> list[int]:
+    """Return the process that forks workers; it stands before its forks."""
+    for one in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # a fork that has ended meanwhile
+            if one.name() != "bwrap" and zygote.__name__ in one.cmdline():
+                return [one.pid]
+    return []
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -87,20 +107,23 @@ def main() -> None:
         path = Path(folder, "week.ipynb")
         path.write_text(notebook(exercises, "solution"))
         jobs = [Job(path, args.chapter, seed) for seed in range(args.submissions)]
-        sizes: list[int] = []
+        sizes: dict[int, list[int]] = {}
         points: list[float] = []
+        marks = {max(1, round(args.submissions * part)) for part in (0, 0.1, 0.5, 1)}
 
         def grade() -> None:
             for done in pool.grade_many(jobs, args.workers):
                 points.append(sum(one.earned for one in done.verdicts))
-                sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+                if len(points) in marks:
+                    sizes[len(points)] = [peak(pid) for pid in (os.getpid(), *zygotes())]
 
         took = seconds(grade)
     assert set(points) == {sum(one.points for one in exercises)}, set(points)
     ours = 60 * args.submissions / took
     print(f"ours      {args.submissions:5} submissions  {took:6.1f} s  {ours:6.1f} a minute")
-    print(f"          memory of the process that starts all: {sizes[0] >> 10} MB after the first,")
-    print(f"          {sizes[-1] >> 10} MB after the last")
+    print("          peak memory of the process that starts all, and of the one that forks, in MB:")
+    for count, both in sizes.items():
+        print(f"          after {count:5}: " + ", ".join(str(one >> 10) for one in both))
     if args.nbgrader:
         took = nbgrader(args.nbgrader, exercises, args.theirs)
         theirs = 60 * args.theirs / took

@@ -93,14 +93,18 @@ class Judge(Peer):
         word, *rest = form
         if word == "linear":
             weights = reader.read(rest[0])
+            if type(weights) is not dict or not all(map(torch.is_tensor, weights.values())):
+                raise ProtocolError("a layer of what aren't weights")
             out, inner = weights["weight"].shape
             made = torch.nn.Linear(inner, out, bias="bias" in weights, device="meta")
             made.load_state_dict(weights, assign=True)
             return made
         if word == "dense":
+            weights = reader.read(rest[1])
+            if type(weights) is not list or {type(one) for one in weights} != {np.ndarray}:
+                raise ProtocolError("a layer of what aren't weights")
             import keras
 
-            weights = reader.read(rest[1])
             dense = keras.layers.Dense(weights[0].shape[1], use_bias=rest[0] is True)
             dense.build((None, weights[0].shape[0]))
             dense.set_weights(weights)

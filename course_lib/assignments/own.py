@@ -7,6 +7,7 @@ tells a learner who overlooked the sentence; it is no wall.
 import ast
 
 from course_lib.assignments.cells import Exercise
+from course_lib.assignments.submission import LONGEST
 
 LAYERS = {
     *("MultiHeadAttention", "SelfAttention", "MultiheadAttention"),
@@ -37,6 +38,7 @@ OWN: dict[tuple[str, str], set[str]] = {
     ("training", "learn"): {"course_lib"},
     ("training_on_gpu", "limited_by"): {"course_lib.costs"},
 }
+MOST = 500_000  # characters of all cells: to read more would take the judge minutes
 METHODS = {"join"}  # of texts, too: only the function of that name is meant
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -56,7 +58,11 @@ class Names:
         self.own: set[str] = set()
         self.origins: dict[str, str] = {}
         self.whole: set[str] = set()
+        left = MOST
         for source in cells:
+            if len(source) > min(LONGEST, left):
+                continue
+            left -= len(source)
             try:
                 tree = ast.parse(source)
             except (SyntaxError, ValueError, RecursionError, MemoryError):

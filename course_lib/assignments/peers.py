@@ -41,6 +41,9 @@ class Function:
     def __init__(self, peer: "Peer", number: int, name: str = "function") -> None:
         self._peer, self._number, self.__name__ = peer, number, name
 
+    def __repr__(self) -> str:
+        return "<a function or an object of the answer's own>"
+
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Call it there."""
         return self._peer.call(self._number, args, named)
@@ -51,6 +54,9 @@ class Iteration:
 
     def __init__(self, peer: "Peer", number: int, name: str = "") -> None:
         self._peer, self._number = peer, number
+
+    def __repr__(self) -> str:
+        return "<an iterator of the answer's own>"
 
     def __iter__(self) -> Iterator[Any]:
         return self

@@ -71,22 +71,26 @@ DENIED = {
     **{"open_tree_attr": (467, 467), "vhangup": (153, 58), "fanotify_mark": (301, 263)},
     **{"fanotify_init": (300, 262), "sethostname": (170, 161), "setdomainname": (171, 162)},
 }
-MACHINES = {"x86_64": (0, 0xC000003E, 56), "aarch64": (1, 0xC00000B7, 220)}  # and clone
-CLONE3, CLONE_THREAD = 435, 0x10000
+# Each has a place in DENIED, a name in the kernel, and its numbers of clone and prlimit64.
+MACHINES = {"x86_64": (0, 0xC000003E, 56, 302), "aarch64": (1, 0xC00000B7, 220, 261)}
+CLONE3, CLONE_THREAD, KNOWN = 435, 0x10000, 450  # later calls than those known are none at all
 ALLOW, EPERM, ENOSYS, KILL = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
 
 
 def seccomp_filter(machine: str) -> bytes:
     """Return the filter's program, as the kernel reads it."""
-    place, arch, clone = MACHINES[machine]
+    place, arch, clone, limit = MACHINES[machine]
     denied = sorted(numbers[place] for numbers in DENIED.values() if numbers[place] >= 0)
     load, equal, above, bits, give = 0x20, 0x15, 0x35, 0x45, 0x06
     steps = [(load, 0, 0, 4), (equal, 1, 0, arch), (give, 0, 0, KILL), (load, 0, 0, 0)]
     if machine == "x86_64":  # its second numbering, x32
         steps += [(above, 0, 1, 0x40000000), (give, 0, 0, KILL)]
+    steps += [(above, 0, 1, KNOWN + 1), (give, 0, 0, ENOSYS)]
     for number in denied:
         steps += [(equal, 0, 1, number), (give, 0, 0, EPERM)]
     steps += [(equal, 0, 1, CLONE3), (give, 0, 0, ENOSYS)]  # then clone is tried instead
+    steps += [(equal, 0, 3, limit), (load, 0, 0, 16), (equal, 1, 0, 0)]  # of this process only
+    steps += [(give, 0, 0, EPERM), (load, 0, 0, 0)]
     steps += [(equal, 0, 3, clone), (load, 0, 0, 16), (bits, 1, 0, CLONE_THREAD)]
     steps += [(give, 0, 0, EPERM), (give, 0, 0, ALLOW)]
     return b"".join(struct.pack("HBBI", *step) for step in steps)

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 
+from course_lib.assignments.submission import LONGEST
+
 RUN, WINDOW = 8, 4
 # What more than this share of a class has is nobody's own; an answer needs so many prints.
 COMMON, FEWEST = 0.2, 8
@@ -25,7 +27,7 @@ def tokens(text: str) -> list[str]:
     """Return a program's tokens; each name that isn't the language's is one and the same."""
     found = []
     try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        for token in tokenize.generate_tokens(io.StringIO(text[:LONGEST]).readline):
             if token.type == tokenize.NAME and not keyword.iskeyword(token.string):
                 found.append("name")
             elif token.type not in SKIPPED:

@@ -14,6 +14,7 @@ BROKEN = {
     json.JSONDecodeError: "a file that isn't JSON",
     Exception: "JSON without cells",
 }
+LONGEST = 50_000  # characters of a cell that is read as a program, outside of the sandbox
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def parse(content: bytes) -> list[dict[str, Any]]:
         ValueError: if it is no notebook.
     """
     try:
-        cells = json.loads(content.decode("utf-8"))["cells"]
+        cells = json.loads(content.decode("utf-8-sig"))["cells"]
         found = [cell for cell in cells if isinstance(cell, dict)]
     except RecursionError:
         raise ValueError("expected a notebook, got one nested too deep") from None
@@ -108,6 +109,8 @@ def plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
 
 def defined(text: str) -> set[str]:
     """Return the functions and classes that a cell defines."""
+    if len(text) > LONGEST:
+        return set()
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     try:
         return {one.name for one in ast.parse(text).body if isinstance(one, kinds)}

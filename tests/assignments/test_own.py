@@ -5,7 +5,8 @@ import re
 import pytest
 
 from course_lib.assignments.cells import chapter_names, chapter_path, read_chapter
-from course_lib.assignments.own import OWN, borrowed
+from course_lib.assignments.own import OWN, Names, borrowed
+from course_lib.assignments.submission import defined
 
 EXERCISES = {
     (one.chapter, one.name): one
@@ -85,3 +86,11 @@ def test_a_cell_that_is_no_python_hides_nothing():
     exercise = EXERCISES["training_on_gpu", "limited_by"]
     cells = ["def (", "import course_lib.costs as c", "def limited_by(*_): return c.bound()"]
     assert borrowed(exercise, cells) == "course_lib.costs"
+
+
+def test_cells_too_long_to_read_cost_the_judge_nothing():
+    """A million statements would take minutes, outside of every limit."""
+    names = Names(["x = 1;" * 10**6, *["y = 1;" * 800] * 20, "z = 1"])
+    assert "x" not in names.bodies
+    assert names.bodies.keys() >= {"y", "z"}
+    assert not defined("def f(): ...\n" + "x = 1;" * 10**6)

@@ -74,7 +74,7 @@ def test_no_point_that_was_not_earned(judge, begun, name):
     assert not got.hidden
     assert "\x1b" not in got.message
     assert len(got.message) <= 500
-    knows = name == "one_step__knows_the_inputs_in_sight"
+    knows = name.startswith("one_step__knows_")
     said = "not written yet" if name == "one_step__says_it_is_not_written" else "not yet"
     assert got.visible == ("passed" if knows else said)
 
@@ -130,6 +130,52 @@ FILES = {  # what is handed in, with the points that it earns
                 "id": "../../x",
             },
         ),
+        1,
+    ),
+    "keys twice, of which the last ones count": (
+        b'{"cells": [], "nbformat": 9, ' + notebook(STEP)[1:-1] + b', "nbformat": 4}',
+        1,
+    ),
+    "a mark of the byte order": (b"\xef\xbb\xbf" + notebook(STEP), 1),
+    "in the letters of Windows": (notebook("# \xe4\n" + STEP).decode().encode("utf-16"), 0),
+    "line ends of Windows": (notebook(STEP.replace("\n", "\r\n")), 1),
+    "a cell of lines": (
+        notebook({"cell_type": "code", "source": STEP.splitlines(True), "metadata": {}}),
+        1,
+    ),
+    "a notebook of format 3": (
+        json.dumps(
+            {"worksheets": [{"cells": [{"cell_type": "code", "input": STEP}]}], "nbformat": 3}
+        ).encode(),
+        0,
+    ),
+    "a notebook of format 5": (
+        notebook(STEP).replace(b'"nbformat": 4', b'"nbformat": 5, "later": {"x": [1]}'),
+        1,
+    ),
+    "ids that are the same": (
+        notebook(*({"cell_type": "code", "source": STEP, "metadata": {}, "id": "a"},) * 3),
+        1,
+    ),
+    "a line of 10 MB": (notebook("x = '" + "y" * 10**7 + "'", STEP), 1),
+    "many statements": (notebook("x=1;" * 10**5, STEP), 1),
+    "a deep expression": (notebook("x = " + "(" * 10**5 + ")" * 10**5, STEP), 1),
+    "a deep expression that is none": (notebook("x = " + "-" * 10**6 + "1", STEP), 1),
+    "a half of a sign": (notebook("x = '\ud800'", STEP), 1),
+    "a sign that ends": (notebook("x = '\0'", STEP), 1),
+    "numbers too long to write": (notebook(f"x = {'9' * 10_000}", STEP), 1),
+    "an answer that is to be waited for": (notebook("async " + STEP.lstrip()), 0),
+    "an answer in wide letters": (notebook(STEP.replace("one_step", "\uff4fne_step")), 1),
+    "a metadata of text": (
+        notebook({"cell_type": "code", "source": STEP, "metadata": "x", "outputs": 5}),
+        1,
+    ),
+    "a cell that starts another notebook": (
+        notebook("import runpy\nrunpy.run_module('course_lib.assignments.worker')", STEP),
+        1,
+    ),
+    "cells that sleep as long as they may": (
+        notebook(*["import time\ntime.sleep(3)"] * 2, STEP),
         1,
     ),
     "an answer that isn't a function": (notebook("one_step = 5"), 0),

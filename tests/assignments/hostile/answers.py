@@ -536,3 +536,142 @@ def one_step__a_stack_without_end(*_):
     faulthandler.dump_traceback_later(0.01, exit=True)
     time.sleep(1)
     return 0.0, 0.0
+
+
+CALLS, KEPT = [], []
+
+
+def one_step__knows_the_order_of_calls(*_):
+    CALLS.append(1)
+    return [(2, -1), (1.4, 1.3)][len(CALLS) % 2]
+
+
+def to_shares__slopes_of_a_judge_that_never_asked(counts, extra):
+    said_once(["yours", 1])
+
+
+def one_step__layers_of_a_thing_that_is_asked_back(*_):
+    said_once(["linear", ["thing", 1, "weights"]])
+
+
+def one_step__dense_layers_of_a_thing_that_is_asked_back(*_):
+    said_once(["dense", True, ["thing", 1, "weights"]])
+
+
+def one_step__patched_writing(*_):
+    import json
+
+    json.dumps = lambda *_, **__: '["reply", 1, ["passed", []]]'
+    struct.pack = lambda *_: bytes(12)
+    return 0.0, 0.0
+
+
+def one_step__patched_replies(*_):
+    from course_lib.assignments import peers, wire
+
+    def send(self, form, data=b""):
+        text = b'["reply", %d, [["tuple", [1.4, 1.3]], []]]' % form[1]
+        self.sock.sendall(struct.pack(">IQ", len(text), 0) + text)
+
+    wire.Wire.send = send
+    peers.Peer.answer = lambda self, number, form, data: self.wire.send(["", number])
+    return 0.0, 0.0
+
+
+def one_step__files_sent_along(*_):
+    for wire in sockets():
+        files = struct.pack("3i", 0, 1, 2)
+        wire.sendmsg([b"x" * 100], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
+    return 0.0, 0.0
+
+
+def one_step__a_byte_out_of_band(*_):
+    for wire in sockets():
+        wire.send(b"!", socket.MSG_OOB)
+    return 0.0, 0.0
+
+
+def one_step__stops_itself(*_):
+    os.kill(os.getpid(), 19)
+    return 0.0, 0.0
+
+
+def one_step__an_error_of_half_signs(*_):
+    raise ValueError("\ud800\udfff\u200f\u2066" * 100)
+
+
+class Undead(Same):
+    """Comes back when it is collected, and speaks."""
+
+    def __del__(self):
+        one_step__answers_for_the_judge()
+        KEPT.append(self)
+
+
+def one_step__speaks_when_it_is_collected(*_):
+    return [Undead() for _ in range(3)]
+
+
+def one_step__an_error_that_is_shown_without_end(*_):
+    class Odd(Exception):
+        def __str__(self):
+            return str(self)
+
+    raise Odd
+
+
+def one_step__half_of_an_answer_and_then_nothing(*_):
+    for wire in sockets():
+        wire.sendall(struct.pack(">IQ", 100, 0) + b'["reply", ')
+    time.sleep(1000)
+
+
+def one_step__one_byte_after_the_other(*_):
+    for wire in sockets():
+        for byte in struct.pack(">IQ", 10_000, 0) + b" " * 10_000:
+            wire.sendall(bytes([byte]))
+            time.sleep(0.5)
+    return 0.0, 0.0
+
+
+def one_step__names_without_end(*_):
+    class Named:
+        def __getattr__(self, name):
+            return type("x" * 100_000, (), {})()
+
+    return Named()
+
+
+def to_shares__a_tensor_for_another_pass(counts, extra):
+    return torch.func.functionalize(lambda one: one)(counts)
+
+
+def to_shares__tensors_in_a_tensor(counts, extra):
+    return torch.nested.nested_tensor([counts[0], counts[0]])
+
+
+def to_shares__a_tensor_of_one_place(counts, extra):
+    return torch.zeros(1).as_strided(counts.shape, [0] * counts.dim())
+
+
+def to_shares__an_array_seen_backwards(counts, extra):
+    return np.zeros(tuple(counts.shape))[::-1, ::-1]
+
+
+def to_shares__an_array_of_objects(counts, extra):
+    return np.full(tuple(counts.shape), Same(), dtype=object)
+
+
+def to_shares__a_table_with_names(counts, extra):
+    return np.zeros(4, dtype=[("share", "f4"), ("passed", "?")])
+
+
+def to_shares__a_file_of_python_as_its_memory(counts, extra):
+    return torch.from_file(torch.__file__, size=64, dtype=torch.uint8)
+
+
+def to_shares__a_generator_that_asks_back(counts, extra):
+    for wire in sockets():
+        text = b'["ask", 1, ["next", 1]]'
+        wire.sendall(struct.pack(">IQ", len(text), 0) + text)
+        yield counts

@@ -364,3 +364,73 @@ def wall__rights_that_were_given_up():
     rights = ctypes.create_string_buffer(24)
     libc.capget(header, rights)
     return unless(rights.raw != bytes(24) or libc.prctl(39, 0, 0, 0, 0) != 1)
+
+
+def wall__calls_that_are_newer_than_the_filter():
+    mounts, listed = (system_call(number, None, None, 0, 0) for number in (457, 458))
+    return unless((mounts, listed, system_call(4000)) != ("held",) * 3)
+
+
+def wall__names_of_users():
+    return held(lambda: Path("/etc/passwd").read_text())
+
+
+def wall__the_machines_devices():
+    return held(lambda: os.listdir("/sys/class"))
+
+
+def wall__the_kernels_words():
+    return held(lambda: open("/dev/kmsg").read(1))
+
+
+def wall__memory_that_stays():
+    libc = ctypes.CDLL(None, use_errno=True)
+    block = ctypes.create_string_buffer(2**20)
+    return unless(libc.mlock(block, 2**20) == 0)
+
+
+def wall__shared_segments():
+    return system_call(29, 1, 4096, 0o1600)
+
+
+def wall__queues_of_messages():
+    return system_call(240, b"queue", 0o102, 0o600, None)
+
+
+def wall__a_program_by_its_open_file():
+    with open("/usr/bin/env", "rb") as program:
+        return system_call(322, program.fileno(), b"", None, None, 0x1000)
+
+
+def wall__copies_by_any_call():
+    flags = (17, 0x4111, 0x100 | 17, 0x4000 | 17)  # fork, vfork, with shared memory
+    return unless([flag for flag in flags if system_call(56, flag, 0, 0, 0, 0) != "held"])
+
+
+def wall__limits_of_another_process():
+    other = 1 if os.getpid() != 1 else 2
+    return unless(system_call(302, other, 7, None, None) != "held" and other == 1)
+
+
+def wall__signals_to_all_above():
+    me = os.getpid()
+    return unless([pid for pid in range(2, 100) if pid != me and reaches(pid)])
+
+
+def reaches(pid):
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def wall__a_trap_in_a_file_of_python():
+    import json
+
+    return held(lambda: Path(json.__file__).write_text("x"))
+
+
+def wall__what_another_submission_left():
+    left = [*Path("/tmp").iterdir(), *Path("/dev/shm").iterdir()]
+    return unless([path for path in left if path.name != "cache"])
