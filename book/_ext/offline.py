@@ -45,6 +45,14 @@ PACKAGES = [
         ("embed-amd.js", "*.woff2"),
         "@jupyter-widgets/html-manager/dist",
     ),
+    (  # its second half looks for its icons here
+        "@jupyter-widgets/html-manager",
+        "1.0.6",
+        "+Mn+Ra8wyIHrYaUpfmf9A3dsLkt/NuwzPQN8sthdxBD35VV5cOJbpmgMhNR27n/rmP3mKyEe0PWCJrtZrXTXDQ==",
+        "package/dist",
+        ("*.woff2",),
+        "@jupyter-widgets",
+    ),
     (
         "reveal.js",
         "6.0.2",

@@ -230,10 +230,15 @@ const from = field(words.from, "select", "", (j) => { now.from = Number(j); look
 find(".from").append(from.parentElement);
 views.addEventListener("toggle", () => { if (views.open && model) look(); });
 
-// Only where it is seen is it loaded.
-new IntersectionObserver((entries, observer) => {
+// A reader's first sign on the page.
+const SIGNS = ["pointermove", "pointerdown", "keydown", "focusin", "scroll"];
+const sign = new Promise((done) => { for (const name of SIGNS) addEventListener(name, done, {once: true, capture: true, passive: true}); });
+
+// Only where it is seen is it loaded, and where somebody reads: who only passes by is spared its size.
+new IntersectionObserver(async (entries, observer) => {
   if (!entries.some((entry) => entry.isIntersecting)) return;
   observer.disconnect();
+  if (!globalThis.courseModels?.writer) await sign;
   load().then(() => {
     model = new Transformer(courseModels.writer);
     start(() => begin(data.prompt));

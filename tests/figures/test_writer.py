@@ -36,6 +36,7 @@ def view(browser, model, tmp_path):
         contexts.append(browser.new_context(java_script_enabled=javascript))
         page = contexts[-1].new_page()
         page.goto((tmp_path / "page.html").as_uri())
+        page.mouse.move(5, 5)  # a reader's first sign
         if javascript and held:
             page.get_by_role("button", name="Write the next token").wait_for()
         return page
@@ -250,11 +251,25 @@ def test_any_text_can_begin(view):
         assert len(table(page)) == 9
 
 
+def test_the_script_is_asked_for_at_a_reader_s_first_sign(browser, model, tmp_path):
+    html = writer_explorer(model, TOKENIZER, PROMPT, src="late.js", home="../").data
+    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
+    page = browser.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.goto((tmp_path / "page.html").as_uri(), wait_until="networkidle")
+    assert asked == ["page.html"]
+    with page.expect_request("**/late.js"):
+        page.keyboard.press("Tab")
+    page.close()
+
+
 def test_a_script_that_can_t_be_had_is_told(browser, model, tmp_path):
     html = writer_explorer(model, TOKENIZER, PROMPT, src="missing.js", home="../").data
     (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
     page = browser.new_page()
     page.goto((tmp_path / "page.html").as_uri())
+    page.mouse.move(5, 5)
     says = page.locator(".lm-says").filter(has_text="missing.js")
     says.wait_for()
     assert "could not be loaded" in says.inner_text()
