@@ -7,6 +7,8 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from project import ROOT
@@ -53,6 +55,14 @@ def test_pinned_torch_is_a_bare_requirement():
     name, version = setup_environment.pinned_torch().split("==")
     assert name == "torch"
     assert version.replace(".", "").isdigit()
+
+
+@pytest.mark.parametrize(
+    ("system", "place"), [("posix", "bin/python"), ("nt", "Scripts/python.exe")]
+)
+def test_an_environment_has_its_python_where_the_system_puts_it(monkeypatch, system, place):
+    monkeypatch.setattr(setup_environment, "os", SimpleNamespace(name=system))
+    assert setup_environment.python_in(Path("x")) == Path("x") / place
 
 
 def test_an_old_python_is_refused_in_one_line(tmp_path):

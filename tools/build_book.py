@@ -21,7 +21,8 @@ def build() -> str:
         [python, "tools/slides.py"],
     ]
     for command in commands:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        how = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+        done = subprocess.run(command, cwd=ROOT, **how)
         if done.returncode:
             shutil.rmtree(SITE, ignore_errors=True)
             shutil.rmtree(SITE.with_name(".doctrees"), ignore_errors=True)

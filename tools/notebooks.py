@@ -8,10 +8,10 @@ nothing.
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +22,11 @@ import nbformat
 import yaml
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+try:
+    import resource
+except ModuleNotFoundError:  # on Windows
+    resource = None
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -217,6 +222,8 @@ def run(path: Path, fresh: bool, partly: bool = False) -> tuple[float, float]:
     if not fresh:
         keep_unrepeatable(notebook, committed(path))
     save(path, notebook)
+    if resource is None:
+        return seconds, math.nan
     # The kernel is this process's only child; its peak is known once it has ended.
     unit = 1 if sys.platform == "darwin" else 1024
     return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e9

@@ -1,11 +1,13 @@
 """Make the environment that ``make`` works in: the pinned requirements and ``course_lib``.
 
+On Windows, where make is seldom at hand, it is called by itself.
 torch comes as its CPU build where a CPU is what there is. TensorFlow, which one chapter compares
 with, comes only when it is asked for. Needs nothing but Python itself.
 """
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -28,6 +30,11 @@ NETWORK_SIGNS = (
 def fail(message: str) -> None:
     """Stop with one clear line."""
     sys.exit(f"make: {message}")
+
+
+def python_in(environment: Path) -> Path:
+    """Return where an environment has its Python."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def check_version(python: str) -> None:
@@ -109,10 +116,11 @@ def add_tensorflow(python: Path) -> None:
 def main() -> None:
     """Make the environment if it isn't there, then install into it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("environment", type=Path, help="a virtual environment; made if missing")
+    help = "a virtual environment; made if missing [.venv in the project's folder]"
+    parser.add_argument("environment", type=Path, nargs="?", default=ROOT / ".venv", help=help)
     parser.add_argument("--tensorflow", action="store_true", help="only add TensorFlow to it")
     args = parser.parse_args()
-    environment, python = args.environment, args.environment / "bin" / "python"
+    environment, python = args.environment, python_in(args.environment)
     if args.tensorflow:
         add_tensorflow(python)
         return
