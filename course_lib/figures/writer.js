@@ -231,7 +231,7 @@ find(".from").append(from.parentElement);
 views.addEventListener("toggle", () => { if (views.open && model) look(); });
 
 // A reader's first sign on the page.
-const SIGNS = ["pointermove", "pointerdown", "keydown", "focusin", "scroll"];
+const SIGNS = ["pointermove", "pointerdown", "wheel", "keydown", "focusin"];
 const sign = new Promise((done) => { for (const name of SIGNS) addEventListener(name, done, {once: true, capture: true, passive: true}); });
 
 // Only where it is seen is it loaded, and where somebody reads: who only passes by is spared its size.
