@@ -26,6 +26,7 @@ from course_lib.figures.inside import (
     induction_heads,
     lens_grid,
     patching_grid,
+    way_of_a_fact,
 )
 from course_lib.figures.learning import copies_and_shards, muon, ring, windows
 from course_lib.figures.looking import contexts, turned_round
@@ -130,6 +131,7 @@ __all__ = [
     "turned_round",
     "two_tasks",
     "use_course_style",
+    "way_of_a_fact",
     "weight_layouts",
     "which_keys",
     "windows",

@@ -121,6 +121,47 @@ def patching_grid(
     show_drawing(patching_drawing(tokens, shares), title, caption, alt=alt)
 
 
+def way_of_a_fact() -> None:
+    """Show where a fact goes into a model and where it comes out, and all that lies between."""
+    d = Drawing()
+    tokens = ["The", "capital", "of", "France", "is", "the", "city", "of"]
+    top, step, gap, layers = 52, 26, 44, 7
+    x = [60 + gap * i for i in range(len(tokens))]
+    bottom = top + step * (layers - 1)
+    # Every fifth layer of the stream, a vector for each token.
+    for layer in range(layers):
+        y = bottom - step * layer
+        d.text(34, y + 12, f"{5 * layer}", 13, "muted", "end")
+        for i in range(len(tokens)):
+            known = (layer, i) in ((0, 3), (layers - 1, len(tokens) - 1))
+            d.cell(x[i] - 15, y, 30, 16, "accent" if known else "neutral", 60 if known else 10)
+    d.text(4, 24, "layer ↑, token →", 13, "muted", "start")
+    for i, token in enumerate(tokens):
+        d.text(x[i], bottom + 36, token, 13, weight=650 if i == 3 else 400)
+    # It goes in below and comes out above; the way isn't known.
+    d.text(x[-1], 24, "Paris", 14, "accent", weight=650)
+    d.line([(x[-1], top), (x[-1], 31)], "accent", 2)
+    middle = ((x[3] + x[-1]) / 2, (top + bottom + 16) / 2)
+    d.line([(x[3], bottom - 2), (x[3], middle[1]), (middle[0] - 16, middle[1])], "accent", 2)
+    d.line([(middle[0] + 16, middle[1]), (x[-1], middle[1]), (x[-1], top + 18)], "accent", 2)
+    d.parts.append(
+        f'<circle cx="{middle[0]:g}" cy="{middle[1]:g}" r="15" '
+        f'style="fill:{color("paper")};stroke:{color("accent")};stroke-width:2"/>'
+    )
+    d.text(middle[0], middle[1] + 6, "?", 18, "accent", weight=650)
+    show_drawing(
+        d.svg(bottom + 46, limit=WIDE),
+        "France goes in, Paris comes out, and between lie 248 vectors",
+        "SmolLM2 reads eight tokens. Its 30 blocks turn each token’s vector of 576 numbers into "
+        "the next layer’s, from 0 to 30; every fifth is drawn. In which of them is the fact, and "
+        "where does it cross from one column to the other?",
+        alt="A grid of vectors: a column for each token of The capital of France is the city of, "
+        "layers from 0 at the bottom to 30 on top. The vector of France at layer 0 and that of the "
+        "last token at layer 30, over which stands Paris, are colored. A line leads from one to "
+        "the other through a question mark.",
+    )
+
+
 def activation_patching() -> None:
     """Show two runs side by side, and one vector that goes from one into the other."""
     d = Drawing()

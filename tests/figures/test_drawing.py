@@ -64,6 +64,7 @@ DRAWN = {
     "text_to_ids": figures.text_to_ids,
     "turned_round": lambda: figures.turned_round("abc"),
     "two_tasks": figures.two_tasks,
+    "way_of_a_fact": figures.way_of_a_fact,
     "weight_layouts": figures.weight_layouts,
     "which_keys": figures.which_keys,
     "windows": figures.windows,
