@@ -24,8 +24,8 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     text_generation             data, evaluation, generation, pretrained, studies.ladder,
                                 studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained
-    compute                     data, costs, evaluation, model, pretrained, efficiency,
-                                studies.compute, studies.ladder
+    compute                     data, costs, evaluation, model, training, pretrained,
+                                efficiency, studies.compute, studies.ladder
     privacy                     text, data, evaluation, model, generation, pretrained, privacy,
                                 studies.memorization
     interpretability            pretrained, interpret, studies.features, studies.induction
