@@ -178,11 +178,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Do the command; return its exit status, what --json prints, and what is said."""
+    if bool(args.image) != bool(args.engine):
+        raise ValueError("--engine and --image: expected both of them or none, got one")
     if args.scheduler:
         runner = cluster.runner(args.scheduler)
     elif args.engine:
-        if not args.image:
-            raise ValueError("--image: expected an image for --engine to run, got none")
         engine = Engine(args.engine, args.image)
         engine.need()
         runner = partial(grade_many, engine=engine)
