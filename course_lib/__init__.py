@@ -21,6 +21,7 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
                                 studies.translator
     dialogue                    data, evaluation, model, generation, training, pretrained,
                                 studies.dialogue, chat
+    retrieval_and_tools         generation, pretrained, agent, studies.retrieval
     text_generation             data, evaluation, generation, pretrained, studies.ladder,
                                 studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained

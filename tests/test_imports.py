@@ -23,7 +23,7 @@ from usage import FILES, chapter_uses, chapters, imports, own, trees
 ORDER = [
     *("checks", "files", "text", "data", "costs", "evaluation"),
     *("attention", "model", "generation", "training", "pretrained", "efficiency"),
-    *("interpret", "privacy", "posttraining", "studies", "chat"),
+    *("interpret", "privacy", "posttraining", "agent", "studies", "chat"),
     *("figures", "export", "assignments"),
 ]
 TREES = trees()

@@ -4,6 +4,7 @@
 are pieces of a page that the reader's browser moves, where there is no kernel and no other machine.
 """
 
+from course_lib.figures.agent import agent_loop, retrieval
 from course_lib.figures.alignment import alignment_explorer
 from course_lib.figures.assistant import assistant_box
 from course_lib.figures.attention import attention_explorer
@@ -72,6 +73,7 @@ __all__ = [
     "SERIES",
     "Said",
     "activation_patching",
+    "agent_loop",
     "alignment_explorer",
     "assistant_box",
     "attention_explorer",
@@ -118,6 +120,7 @@ __all__ = [
     "patching_grid",
     "pipeline",
     "privacy_explorer",
+    "retrieval",
     "ring",
     "roofline_explorer",
     "samples_explorer",

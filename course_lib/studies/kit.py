@@ -59,6 +59,7 @@ NAMES = (
     "induction",
     "features",
     "preferences",
+    "retrieval",
 )
 TOLERANCE = 2e-3  # of a probe's figures, relative: processors round differently
 FAILURES = (DataError, CheckpointError, TrainingError, OSError, ValueError)

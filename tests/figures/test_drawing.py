@@ -15,6 +15,7 @@ MERGES = [(b"o", b"w"), (b"l", b"ow"), (b"e", b"r")]
 # Each drawing of the kit, with what it is asked to draw.
 DRAWN = {
     "activation_patching": figures.activation_patching,
+    "agent_loop": figures.agent_loop,
     "attention_flow": lambda: figures.attention_flow(["a", "<b>", "c"], X, X, X, X, X, asking=1),
     "broadcasting": figures.broadcasting,
     "contexts": lambda: figures.contexts(["to", "be"], [1, 2]),
@@ -57,6 +58,7 @@ DRAWN = {
         ["a", " <b>", "c"], X, "A share is seen", "A caption. " * 8, alt="A grid. " * 12
     ),
     "pipeline": figures.pipeline,
+    "retrieval": figures.retrieval,
     "ring": figures.ring,
     "secret_in_and_out": figures.secret_in_and_out,
     "shared_keys": figures.shared_keys,
