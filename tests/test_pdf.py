@@ -45,6 +45,7 @@ def test_links_between_printed_pages_stay_within_the_paper(paper):
             inner += "/Dest" in link
             uri = str(link.get("/A", {}).get("/URI", ""))
             assert uri.partition("#")[0] not in printed
+            assert not uri.startswith("file:"), "a reader of the paper hasn't this machine's files"
     assert inner > 20
 
 

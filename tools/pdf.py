@@ -5,8 +5,10 @@ the PDF.
 """
 
 import argparse
+import functools
 import html
 import io
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,6 +62,13 @@ def pages_in_order() -> list[str]:
 def address(name: str, place: str) -> str:
     """Return how links call a place of a page of the built book."""
     return (SITE / f"{name}.html").as_uri() + (f"#{place}" if place else "")
+
+
+@functools.cache
+def published() -> str:
+    """Return the address that the built pages give as their own."""
+    home = (SITE / "book" / "home.html").read_text(encoding="utf-8")
+    return re.search(r'rel="canonical" href="(.*?)book/home.html"', home)[1]
 
 
 def load(page: Page, name: str) -> None:
@@ -152,6 +161,8 @@ def bind(pieces: Sequence[Piece], front: PdfReader) -> PdfWriter:
             place = places.get(f"{own}#{unquote(parts.fragment)}", places.get(own))
             if place is not None:
                 _lead(link, writer, *place)
+            else:  # what isn't printed, as the slides, is where the book is published
+                _call(link, parts.geturl().replace(SITE.as_uri() + "/", published(), 1))
     return writer
 
 
