@@ -1,12 +1,13 @@
 """Grade what was collected: each submission in its sandbox, each result written at once.
 
 A command that was killed goes on where it was. A submission is graded again only if its content,
-the chapter's exercises or the seed have changed.
+the exercises' tests or the seed have changed; for other points, nothing is run.
 """
 
 import argparse
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,14 @@ def grade(
         essays: dict[str, list[Essay]] = {}
         held = book.graded()
         points: dict[str, float] = {}
+        worth: dict[str, dict[str, float]] = {}
 
         def record(attempt: Attempt, result: Graded) -> None:
             days = max(0, attempt.late - grace)
             penalty = min(1.0, late * days) * points[attempt.chapter]
             book.record(
                 attempt,
-                result,
+                scored(result, worth[attempt.chapter]),
                 marks[attempt.chapter],
                 essays=essays[attempt.chapter],
                 partial=partial,
@@ -95,7 +97,8 @@ def grade(
         for name in chapters or found:
             path = chapter_path(name, folder)
             exercises, essays[name] = read_chapter(path), read_essays(path)
-            points[name] = sum(one.points for one in exercises)
+            worth[name] = {one.name: one.points for one in exercises}
+            points[name] = sum(worth[name].values())
             points[name] += sum(one.points for one in essays[name])
             own = book.own(name)
             marks[name] = fingerprint(exercises) + ("" if own is None else f"/{own}")
@@ -126,6 +129,16 @@ def grade(
         "to_mark": sum(int(row["to_mark"]) for row in scores),
         "problems": problems,
     }
+
+
+def scored(result: Graded, points: Mapping[str, float]) -> Graded:
+    """Return what came out of grading, in the points that the exercises are worth today."""
+    verdicts = [
+        replace(one, points=most, earned=most * (one.visible == "passed" and one.hidden))
+        for one in result.verdicts
+        for most in [points.get(one.name, one.points)]
+    ]
+    return replace(result, verdicts=verdicts)
 
 
 def share(text: str) -> float:

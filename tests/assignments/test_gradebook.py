@@ -1,5 +1,6 @@
 """The gradebook holds each submission's grades whole, and is nbgrader's, too."""
 
+import json
 import sqlite3
 from datetime import datetime
 from pathlib import Path
@@ -177,6 +178,33 @@ def test_other_exercises_are_graded_again():
     exercises = read_chapter(chapter_path("background"))
     assert fingerprint(exercises) == fingerprint(read_chapter(chapter_path("background")))
     assert fingerprint(exercises) != fingerprint(exercises[1:])
+
+
+def test_other_points_or_another_text_run_nothing_and_count_at_once(course, tmp_path):
+    chapters = tmp_path / "notebooks"
+    chapters.mkdir()
+    text = chapter_path("background").read_text(encoding="utf-8")
+    (chapters / "background.ipynb").write_text(text, encoding="utf-8")
+    exercises = read_chapter(chapters / "background.ipynb")
+
+    def passing(jobs, workers):
+        for job in jobs:
+            seen = [verdict(one.name, points=one.points) for one in exercises]
+            yield result(*seen, submission=str(job.submission), seed=job.seed)
+
+    grade(course, runner=passing, folder=chapters)
+    held = json.loads(text)
+    for cell in held["cells"]:
+        if cell["metadata"].get("exercise", {}).get("name") == "times_read":
+            cell["metadata"]["exercise"]["points"] = 5
+    said = json.dumps(held).replace("How often was Wikipedia read?", "Wikipedia, how often?")
+    (chapters / "background.ipynb").write_text(said, encoding="utf-8")
+    runner = Runner()
+    grade(course, runner=runner, folder=chapters)
+    assert not runner.jobs
+    with Gradebook(course / FILE) as book:
+        rows = book.scores()
+    assert {(row["score"], row["max_score"]) for row in rows} == {(12, 12)}
 
 
 def test_a_late_day_beyond_grace_takes_its_share_and_nothing_is_run_for_it(course):
