@@ -38,6 +38,7 @@ from course_lib.figures.models import gpt_parts, noisy_channel, word_window
 from course_lib.figures.pieces import merge_tree, text_to_ids
 from course_lib.figures.privacy import privacy_explorer, secret_in_and_out
 from course_lib.figures.reading import data_calculator
+from course_lib.figures.rewards import depth_by_writing, group_of_answers, three_steps
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
 from course_lib.figures.samples import samples_explorer
@@ -89,11 +90,13 @@ __all__ = [
     "data_calculator",
     "decoder_only",
     "decoding_explorer",
+    "depth_by_writing",
     "draft_and_check",
     "encoder_decoder",
     "frames",
     "gpt_parts",
     "gpus_that_hold",
+    "group_of_answers",
     "heat",
     "held_out_stretches",
     "induction_explorer",
@@ -130,6 +133,7 @@ __all__ = [
     "show_token",
     "teacher_forcing",
     "text_to_ids",
+    "three_steps",
     "threshold_explorer",
     "turned_round",
     "two_tasks",

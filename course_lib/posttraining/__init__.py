@@ -22,8 +22,6 @@ from course_lib.posttraining.preferences import (
     token_divergences,
 )
 from course_lib.posttraining.problems import (
-    LETTERS,
-    NUMBERS,
     SIGNS,
     STYLES,
     all_sums,
@@ -34,8 +32,6 @@ from course_lib.posttraining.problems import (
 )
 
 __all__ = [
-    "LETTERS",
-    "NUMBERS",
     "SIGNS",
     "STYLES",
     "all_sums",

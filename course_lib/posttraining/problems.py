@@ -9,11 +9,11 @@ from torch import Tensor
 
 from course_lib.checks import check_counts, check_one_of, check_sizes, expect
 
-NUMBERS, LETTERS = "0123456789", "abcdefghijklmnopqrstuvwxyz"
-SIGNS = NUMBERS + "+=" + LETTERS + "."
+SIGNS = "0123456789+=."
 QUESTION, ANSWER = 6, 3  # tokens of "47+85=" and of "132"
 STYLES = ("direct", "steps", "dots")
-_PLUS, _EQUALS, _FIRST, _DOT = map(SIGNS.index, "+=a.")
+PLACES = 12  # of a row of digits; the empty ones hold a dot
+_PLUS, _EQUALS, _DOT = map(SIGNS.index, "+=.")
 
 
 def encode(text: str) -> list[int]:
@@ -68,21 +68,21 @@ def sum_is_right(questions: Tensor, answers: Tensor) -> Tensor:
 
 
 def running_sums(count: int, digits: int, style: str, seed: int) -> tuple[Tensor, Tensor]:
-    """Return questions for the last digit of a sum of many digits, and their answers.
+    """Return rows of digits, whose sum's last digit is asked for, and the answers.
 
-    Each digit stands behind a letter, which names its place; the first letter is random. To
-    ``c7d3e9=`` the answer is ``9``, for 7 + 3 + 9 = 19.
+    A row has twelve places, of which some, drawn at random, hold a digit. To ``.7..3...9...=`` the
+    answer is ``9``, for 7 + 3 + 9 = 19.
 
     Args:
-        count: number of questions, B.
-        digits: how many are to be added, at most 26.
-        style: "direct": the answer alone. "steps": the last digit of each partial sum behind its
-            letter, ``c7d0e9``; the last is the answer. "dots": as many signs as in "steps", but
-            they say nothing: ``.....9``.
-        seed: of letters and digits; the same in all styles.
+        count: number of rows, B.
+        digits: how many are to be added, at most 12.
+        style: "direct": the answer alone. "steps": the last digit of each partial sum, place by
+            place, ``077700009999``; the last is the answer. "dots": as many signs as in "steps",
+            but they say nothing: ``...........9``.
+        seed: of places and digits; the same in all styles.
 
     Returns:
-        (B, 2 * digits + 1) and (B, 1 or 2 * digits).
+        (B, 13) and (B, 1 or 12).
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -90,19 +90,17 @@ def running_sums(count: int, digits: int, style: str, seed: int) -> tuple[Tensor
     check_sizes(count=count, digits=digits)
     check_counts(seed=seed)
     check_one_of("style", style, STYLES)
-    expect(digits <= len(LETTERS), "digits", f"at most {len(LETTERS)}", digits)
-    # The question: a letter and a digit, in turn.
+    expect(digits <= PLACES, "digits", f"at most {PLACES}", digits)
+    # The question: digits at some places, dots at the others.
     generator = torch.Generator().manual_seed(seed)
-    start = torch.randint(len(LETTERS) - digits + 1, (count, 1), generator=generator)
-    letters = _FIRST + start + torch.arange(digits)  # (B, digits)
-    values = torch.randint(10, (count, digits), generator=generator)
+    filled = torch.rand(count, PLACES, generator=generator).argsort(1) < digits
+    values = torch.randint(10, (count, PLACES), generator=generator)
     equals = torch.full((count, 1), _EQUALS)
-    questions = torch.cat([torch.stack([letters, values], 2).flatten(1), equals], 1)
+    questions = torch.cat([values.masked_fill(~filled, _DOT), equals], 1)
     # The answer: the last of the partial sums, alone or behind what leads to it.
-    partial = values.cumsum(1) % 10
+    partial = values.masked_fill(~filled, 0).cumsum(1) % 10
     if style == "direct":
         return questions, partial[:, -1:]
     if style == "steps":
-        return questions, torch.stack([letters, partial], 2).flatten(1)
-    dots = torch.full((count, 2 * digits - 1), _DOT)
-    return questions, torch.cat([dots, partial[:, -1:]], 1)
+        return questions, partial
+    return questions, torch.cat([torch.full_like(partial[:, 1:], _DOT), partial[:, -1:]], 1)

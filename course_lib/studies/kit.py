@@ -60,6 +60,7 @@ NAMES = (
     "features",
     "preferences",
     "retrieval",
+    "rewards",
 )
 TOLERANCE = 2e-3  # of a probe's figures, relative: processors round differently
 FAILURES = (DataError, CheckpointError, TrainingError, OSError, ValueError)

@@ -24,12 +24,14 @@ DRAWN = {
     ),
     "copies_and_shards": figures.copies_and_shards,
     "decoder_only": figures.decoder_only,
+    "depth_by_writing": figures.depth_by_writing,
     "draft_and_check": figures.draft_and_check,
     "encoder_decoder": figures.encoder_decoder,
     "gpt_parts": lambda: figures.gpt_parts(96, 12_288, 50_257, 2_048, "GPT-3"),
     "gpus_that_hold": lambda: figures.gpus_that_hold(
         {"weights": 700e9, "gradients": 700e9, "means": 1400e9}, 80e9
     ),
+    "group_of_answers": figures.group_of_answers,
     "held_out_stretches": figures.held_out_stretches,
     "induction_heads": figures.induction_heads,
     "key_value_cache": figures.key_value_cache,
@@ -64,6 +66,7 @@ DRAWN = {
     "shared_keys": figures.shared_keys,
     "teacher_forcing": lambda: figures.teacher_forcing("knight", ("N", "AY", "T"), "<", ">"),
     "text_to_ids": figures.text_to_ids,
+    "three_steps": figures.three_steps,
     "turned_round": lambda: figures.turned_round("abc"),
     "two_tasks": figures.two_tasks,
     "way_of_a_fact": figures.way_of_a_fact,
