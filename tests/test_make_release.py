@@ -37,6 +37,7 @@ def test_a_zip_of_the_same_files_is_the_same_and_opens_into_one_folder(tmp_path)
             path = tmp_path / name / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(file)
+        (tmp_path / name / ".buildinfo").write_text(name)  # Sphinx's, another in each folder
         (tmp_path / name / "big").mkdir()
         (tmp_path / name / "big" / "model").write_text("left out")
         release.pack(tmp_path / name, "book-1", tmp_path / f"{name}.zip", 1_600_000_000, "big")

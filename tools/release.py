@@ -70,7 +70,8 @@ def pack(folder: Path, name: str, archive: Path, seconds: int, without: str = ""
     date = time.gmtime(seconds)[:6]
     with zipfile.ZipFile(archive, "w") as file:
         paths = (p for p in folder.rglob("*") if not without or folder / without not in p.parents)
-        for path in sorted(path for path in paths if path.is_file()):
+        # Sphinx's own note of its settings, which holds the folder that it worked in, stays out.
+        for path in sorted(p for p in paths if p.is_file() and p.name != ".buildinfo"):
             entry = zipfile.ZipInfo(f"{name}/{path.relative_to(folder).as_posix()}", date)
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
