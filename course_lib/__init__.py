@@ -22,7 +22,7 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     dialogue                    data, evaluation, model, generation, training, pretrained,
                                 studies.dialogue, chat
     retrieval_and_tools         generation, pretrained, agent, studies.retrieval
-    text_generation             data, evaluation, generation, pretrained, studies.ladder,
+    text_generation             data, evaluation, model, generation, pretrained, studies.ladder,
                                 studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained
     post_training               evaluation, posttraining, studies.rewards

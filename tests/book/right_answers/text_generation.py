@@ -142,3 +142,14 @@ def verify__minimum(p, q, drafted):
         return keep, p
     residual = p - shared
     return keep, residual / residual.sum()
+
+
+def forget__by_places(cached, sinks, window):
+    n = cached.shape[2]
+    places = [i for i in range(n) if i < sinks or i >= n - window]
+    return cached[:, :, places]
+
+
+def forget__newest_begin_behind_the_sinks(cached, sinks, window):
+    begin = max(sinks, cached.shape[2] - window)
+    return torch.cat([cached[:, :, :sinks], cached[:, :, begin:]], dim=2)

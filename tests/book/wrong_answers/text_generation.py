@@ -224,3 +224,30 @@ def verify__the_residual_as_a_row(p, q, drafted):
     keep = min(1.0, (p[drafted] / q[drafted]).item())
     left = (p - q).clamp(min=0)[None]
     return keep, left / left.sum() if left.sum() > 0 else p[None]
+
+
+def forget__holds_tokens_twice_while_all_fit(cached, sinks, window):
+    return torch.cat([cached[:, :, :sinks], cached[:, :, -window:]], dim=2)
+
+
+def forget__newest_first(cached, sinks, window):
+    if cached.shape[2] <= sinks + window:
+        return cached
+    return torch.cat([cached[:, :, -window:], cached[:, :, :sinks]], dim=2)
+
+
+def forget__sinks_are_part_of_the_window(cached, sinks, window):
+    if cached.shape[2] <= window:
+        return cached
+    newest = cached[:, :, cached.shape[2] - (window - sinks) :]
+    return torch.cat([cached[:, :, :sinks], newest], dim=2)
+
+
+def forget__cuts_the_head_axis(cached, sinks, window):
+    if cached.shape[1] <= sinks + window:
+        return cached
+    return torch.cat([cached[:, :sinks], cached[:, -window:]], dim=1)
+
+
+def forget__no_sinks(cached, sinks, window):
+    return cached[:, :, -window:]
