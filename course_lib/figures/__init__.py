@@ -11,6 +11,7 @@ from course_lib.figures.attention import attention_explorer
 from course_lib.figures.bits import bits_explorer
 from course_lib.figures.bleu import bleu_calculator
 from course_lib.figures.caches import paged_cache, shared_keys, which_keys
+from course_lib.figures.comparing import two_ways
 from course_lib.figures.cost import cost_calculator
 from course_lib.figures.decoding import decoding_explorer
 from course_lib.figures.diagrams import (
@@ -137,6 +138,7 @@ __all__ = [
     "threshold_explorer",
     "turned_round",
     "two_tasks",
+    "two_ways",
     "use_course_style",
     "way_of_a_fact",
     "weight_layouts",

@@ -70,6 +70,7 @@ DRAWN = {
     "turned_round": lambda: figures.turned_round("abc"),
     "two_tasks": figures.two_tasks,
     "way_of_a_fact": figures.way_of_a_fact,
+    "two_ways": figures.two_ways,
     "weight_layouts": figures.weight_layouts,
     "which_keys": figures.which_keys,
     "windows": figures.windows,
