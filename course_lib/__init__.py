@@ -25,7 +25,8 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
     text_generation             data, evaluation, model, generation, pretrained, studies.ladder,
                                 studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained
-    post_training               evaluation, posttraining, studies.rewards
+    post_training               evaluation, posttraining, studies.answering, studies.preferences,
+                                studies.raters, studies.rewards
     compute                     data, costs, evaluation, model, training, pretrained,
                                 efficiency, studies.compute, studies.ladder
     privacy                     text, data, evaluation, model, generation, pretrained, privacy,

@@ -1,5 +1,7 @@
 """Right answers to the exercises of 'After pre-training', each in another way."""
 
+import math
+
 import torch
 
 
@@ -45,3 +47,31 @@ def held_back__token_by_token(new, old, advantages, clip=0.2):
             cut += bool(ratio > 1 + clip and advantage > 0)
             cut += bool(ratio < 1 - clip and advantage < 0)
     return cut / new.numel()
+
+
+def win_chance__pair_by_pair(ours, theirs, rewards):
+    total = 0.0
+    for p, mine in zip(ours.tolist(), rewards.tolist(), strict=True):
+        for q, other in zip(theirs.tolist(), rewards.tolist(), strict=True):
+            total += p * q / (1 + math.exp(other - mine))
+    return total
+
+
+def win_chance__softmax_of_two(ours, theirs, rewards):
+    both = torch.stack(torch.broadcast_tensors(rewards[:, None], rewards))  # (2, n, n)
+    return (torch.outer(ours, theirs) * both.softmax(0)[0]).sum()
+
+
+def unsure_dpo__one_sigmoid(policy_w, policy_l, reference_w, reference_l, beta, errors):
+    z = beta * ((policy_w - reference_w) - (policy_l - reference_l))
+    return -(errors + (1 - 2 * errors) * torch.sigmoid(z)).log().mean()
+
+
+def unsure_dpo__pair_by_pair(policy_w, policy_l, reference_w, reference_l, beta, errors):
+    rows = torch.stack([policy_w, policy_l, reference_w, reference_l]).T.tolist()
+    costs = []
+    for w, lost, ref_w, ref_l in rows:
+        z = beta * (w - ref_w - lost + ref_l)
+        chance = (1 - errors) / (1 + math.exp(-z)) + errors / (1 + math.exp(z))
+        costs.append(-math.log(chance))
+    return sum(costs) / len(costs)

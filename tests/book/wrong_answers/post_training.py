@@ -57,3 +57,42 @@ def held_back__of_the_difference(new, old, advantages, clip=0.2):
 def held_back__counts(new, old, advantages, clip=0.2):
     ratio, by = (new - old).exp(), advantages[:, None]
     return (((ratio > 1 + clip) & (by > 0)) | ((ratio < 1 - clip) & (by < 0))).sum()
+
+
+def win_chance__of_the_mean_rewards(ours, theirs, rewards):
+    return (ours @ rewards - theirs @ rewards).sigmoid()
+
+
+def win_chance__turned_round(ours, theirs, rewards):
+    return ours @ (rewards - rewards[:, None]).sigmoid() @ theirs
+
+
+def win_chance__no_sigmoid(ours, theirs, rewards):
+    return ours @ (rewards[:, None] > rewards).float() @ theirs
+
+
+def win_chance__the_same_answer_never_meets_itself(ours, theirs, rewards):
+    wins = (rewards[:, None] - rewards).sigmoid()
+    wins.fill_diagonal_(0.0)
+    return ours @ wins @ theirs
+
+
+def unsure_dpo__a_mixture_of_logarithms(policy_w, policy_l, reference_w, reference_l, beta, errors):
+    z = beta * (policy_w - reference_w - policy_l + reference_l)
+    both = (1 - errors) * z.sigmoid().log() + errors * (-z).sigmoid().log()
+    return -both.mean()
+
+
+def unsure_dpo__no_reference(policy_w, policy_l, reference_w, reference_l, beta, errors):
+    z = beta * (policy_w - policy_l)
+    return -((1 - errors) * z.sigmoid() + errors * (-z).sigmoid()).log().mean()
+
+
+def unsure_dpo__errors_not_taken_off(policy_w, policy_l, reference_w, reference_l, beta, errors):
+    z = beta * (policy_w - reference_w - policy_l + reference_l)
+    return -(z.sigmoid() + errors * (-z).sigmoid()).log().mean()
+
+
+def unsure_dpo__beta_outside(policy_w, policy_l, reference_w, reference_l, beta, errors):
+    z = policy_w - reference_w - policy_l + reference_l
+    return -beta * ((1 - errors) * z.sigmoid() + errors * (-z).sigmoid()).log().mean()
