@@ -21,12 +21,12 @@ A chapter is named as its notebook; all use ``assignments``, most ``figures``.
                                 studies.translator
     dialogue                    data, evaluation, model, generation, training, pretrained,
                                 studies.dialogue, chat
-    retrieval_and_tools         generation, pretrained, agent, studies.retrieval
     text_generation             data, evaluation, model, generation, pretrained, studies.ladder,
                                 studies.plays
     tools                       data, evaluation, attention, generation, training, pretrained
     post_training               evaluation, posttraining, studies.answering, studies.preferences,
                                 studies.raters, studies.rewards
+    retrieval_and_tools         generation, pretrained, agent, studies.retrieval
     compute                     data, costs, evaluation, model, training, pretrained,
                                 efficiency, studies.compute, studies.ladder
     privacy                     text, data, evaluation, model, generation, pretrained, privacy,
