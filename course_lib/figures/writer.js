@@ -217,17 +217,20 @@ const mute = button(words.mute, () => {
 
 // The views, drawn while they are open.
 const views = find(".views"), squares = find(".heads"), sums = find(".look");
-squares.replaceChildren();
-for (let n = 0; n < data.layers * data.heads; n++) {
-  button("", () => {
-    [now.layer, now.head] = [Math.floor(n / data.heads), (n % data.heads) + 1];
-    layers.querySelectorAll("input")[now.layer].checked = true;
-    heads.querySelectorAll("input")[now.head].checked = true;
-    draw();
-  }, squares);
-}
-const from = field(words.from, "select", "", (j) => { now.from = Number(j); look(); });
-find(".from").append(from.parentElement);
+let from;
+const arm = () => {
+  squares.replaceChildren(); // what Python drew stays until then
+  for (let n = 0; n < data.layers * data.heads; n++) {
+    button("", () => {
+      [now.layer, now.head] = [Math.floor(n / data.heads), (n % data.heads) + 1];
+      layers.querySelectorAll("input")[now.layer].checked = true;
+      heads.querySelectorAll("input")[now.head].checked = true;
+      draw();
+    }, squares);
+  }
+  from = field(words.from, "select", "", (j) => { now.from = Number(j); look(); });
+  find(".from").append(from.parentElement);
+};
 views.addEventListener("toggle", () => { if (views.open && model) look(); });
 
 // A reader's first sign on the page.
@@ -241,6 +244,7 @@ new IntersectionObserver(async (entries, observer) => {
   if (!globalThis.courseModels?.writer) await sign;
   load().then(() => {
     model = new Transformer(courseModels.writer);
+    arm();
     start(() => begin(data.prompt));
     new ResizeObserver(arcs).observe(list);
   }, () => write(find(".lm-says"), say(words.fails, {src: data.src})));

@@ -153,7 +153,7 @@ def accuracy(model: Speedrun, sums: Tensor) -> float:
 def improve(
     model: Speedrun, seed: int, kind: str = "right", steps: int = STEPS
 ) -> list[dict[str, float]]:
-    """Improve a tuned model by GRPO; return how it went, every 25 steps from before the first.
+    """Improve a tuned model by GRPO; return how it went, every 20 steps from before the first.
 
     Args:
         model: of :func:`tuned`.
@@ -281,7 +281,10 @@ def probe() -> dict[str, Any]:
 
 
 def load_runs() -> dict[str, list[Any]]:
-    """Return five runs of each kind: rows of :func:`improve`, or of :func:`right_by_digits`."""
+    """Return three runs of each kind, one of each control.
+
+    Rows of :func:`improve`, or of :func:`right_by_digits`.
+    """
     return json.loads((kit.FOLDER / FILES[0]).read_text(encoding="utf-8"))
 
 

@@ -252,13 +252,14 @@ def test_any_text_can_begin(view):
 
 
 def test_the_script_is_asked_for_at_a_reader_s_first_sign(browser, model, tmp_path):
-    html = writer_explorer(model, TOKENIZER, PROMPT, src="late.js", home="../").data
+    html = writer_explorer(model, TOKENIZER, PROMPT, src="late.js", home="../", view="heads").data
     (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
     page = browser.new_page()
     asked = []
     page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
     page.goto((tmp_path / "page.html").as_uri(), wait_until="networkidle")
     assert asked == ["page.html"]
+    assert page.locator(".heads svg").count() == 8, "what Python drew stays until then"
     with page.expect_request("**/late.js"):
         page.keyboard.press("Tab")
     page.close()
