@@ -84,8 +84,8 @@ def writer_explorer(
         | {"heads": model.config.n_heads, "last": LAST, "grid": GRID, "shades": SHADES},
         f'<div data-view="{view}"><p class="text">{text(prompt)}</p>',
         page.controls(),
-        f'<div class="lm-scroll"><svg aria-hidden="true"></svg>'
-        f'<ul class="lm-tokens">{pieces}</ul></div>',
+        f'<div class="lm-scroll" tabindex="0" role="group" aria-label="{text(words["reads"])}">'
+        f'<svg aria-hidden="true"></svg><ul class="lm-tokens">{pieces}</ul></div>',
         page.says(said),
         f'<div class="sides">{page.table(rows, kind="next", caption=tells["next"])}',
         page.table(layers, heads=words["columns"], kind="lens", caption=tells["stream"]),
