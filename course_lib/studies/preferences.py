@@ -317,7 +317,7 @@ from {FIRST} on, in float16. The states: for each pair, the mean over an answer'
 model's last states, the better answer's less the worse one's.
 - **Time:** seven minutes on an NVIDIA H100 with torch 2.11, for these and nine more runs.
 - **Figures:** in `runs/preferences.json`: the answers themselves, and what was measured.
-- **Faults:** careful answers with one short sentence, whatever is asked. Hasty is there to show \
+- **Faults:** careful answers what it was tuned on with one short sentence. Hasty is there to show \
 what a bad reward does: it hardly says anything. Both know nothing new.
 - **Data:** texts made by rule; the answers are SmolLM2's, under its license.
 """
