@@ -268,8 +268,8 @@ class Deck:
 def clean(page: BeautifulSoup, name: str) -> Tag:
     """Return a page's article, its links leading to the book from where the slides are."""
     article = page.select_one("article")
-    for link in article.select("a.headerlink"):
-        link.decompose()
+    for left_out in article.select("a.headerlink, .lm-writer"):
+        left_out.decompose()  # the writer is higher than a slide; the text before it links to it
     for link in article.select("a[href]"):
         target = link["href"]
         if target.startswith("#"):
