@@ -191,6 +191,11 @@ def why_not() -> str | None:
         return "Grading needs Linux on x86_64 or aarch64; run it there, or in a virtual machine."
     if not shutil.which("bwrap"):
         return "Grading needs bubblewrap: install it (sudo apt-get install bubblewrap)."
+    if any(Path(sys.prefix).is_relative_to(place) for place in ("/tmp", "/dev/shm")):
+        return (
+            "The sandbox has an empty /tmp and /dev/shm of its own, and Python lies there "
+            f"({sys.prefix}): move the project or its environment to another folder."
+        )
     tried = subprocess.run([*command(Limits()), "/usr/bin/true"], capture_output=True, text=True)
     if tried.returncode:
         said = (tried.stderr.strip().split("\n") or [""])[-1][:200]

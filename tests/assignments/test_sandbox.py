@@ -156,6 +156,15 @@ def test_where_it_cannot_be_built_it_says_why(monkeypatch, tmp_path):
     assert "allow user namespaces" in said
 
 
+@pytest.mark.parametrize("place", ["/tmp/course/.venv", "/dev/shm/venv"])
+def test_a_python_that_the_sandbox_hides_is_refused_before_anybody_gets_zero(monkeypatch, place):
+    monkeypatch.setattr(sys, "prefix", place)
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: f"/usr/bin/{name}")
+    said = sandbox.why_not.__wrapped__()
+    assert place in said
+    assert "move the project or its environment" in said
+
+
 @pytest.mark.parametrize("system", ["darwin", "win32"])
 def test_on_another_system_it_says_where_to_grade(monkeypatch, system):
     monkeypatch.setattr(sys, "platform", system)
