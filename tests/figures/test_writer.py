@@ -90,26 +90,26 @@ def test_a_view_that_there_is_not_is_refused(model):
         writer_explorer(model, TOKENIZER, PROMPT, view="all")
 
 
-def test_top_k_of_1_writes_what_the_model_finds_likeliest(view, model):
-    page = view(of="next")
-    page.get_by_role("slider", name="Temperature").press("End")
-    page.get_by_role("slider", name="Top-k").press("Home")
+def writes_the_likeliest(page, model):
     text = PROMPT
     for _ in range(4):
         page.get_by_role("button", name="Write the next token").click()
         text += likeliest(model, text)
         assert written(page) == text
+
+
+def test_top_k_of_1_writes_what_the_model_finds_likeliest(view, model):
+    page = view(of="next")
+    page.get_by_role("slider", name="Temperature").press("End")
+    page.get_by_role("slider", name="Top-k").press("Home")
+    writes_the_likeliest(page, model)
 
 
 def test_at_temperature_0_it_writes_what_the_model_finds_likeliest(view, model):
     page = view()
     page.locator(".more summary").click()
     page.get_by_role("slider", name="Temperature").press("Home")
-    text = PROMPT
-    for _ in range(4):
-        page.get_by_role("button", name="Write the next token").click()
-        text += likeliest(model, text)
-        assert written(page) == text
+    writes_the_likeliest(page, model)
 
 
 def test_a_press_chooses_a_token(view):
