@@ -21,8 +21,8 @@ def which_keys() -> None:
         d.svg(176, limit="34rem"),
         "A window forgets what is old; a sink keeps the beginning",
         "A row for each query, a column for each key before it. Strong: seen. Pale: forgotten, "
-        "and so not kept in the cache. Brown: the first token’s key, which the last query sees as "
-        "well as the first one.",
+        "and so not kept in the cache. In another color: the first token’s key, which the last "
+        "query sees as well as the first one.",
         alt="Three triangles of cells, eight queries by eight keys. In the first all cells are "
         "strong. In the second only the four newest of each row, a band along the diagonal. In "
         "the third the three newest and the first column, in another color.",
@@ -51,9 +51,9 @@ def paged_cache() -> None:
     show_drawing(
         {"memory for the longest text": pieces.svg(160), "blocks of four": blocks.svg(160)},
         "In blocks a text takes what it needs, wherever there is room",
-        "The cache of three texts, blue, brown and green, with 5, 9 and 3 tokens so far. Strong: "
-        "a token’s keys and values. Pale: taken and empty. Gray: free, for other texts. A table "
-        "for each text says in which blocks its tokens stand, in order.",
+        "The cache of three texts, a color each, with 5, 9 and 3 tokens so far. Strong: a token’s "
+        "keys and values. Pale: taken and empty. Gray: free, for other texts. A table for each "
+        "text says in which blocks its tokens stand, in order.",
         alt="Left: three rows of 16 cells, one for each text, of which 5, 9 and 3 are filled. "
         "Right: the same memory as twelve blocks of four cells. Six blocks are taken, those of a "
         "text not side by side, and only each text's last block has empty cells; six are free.",
@@ -81,9 +81,10 @@ def shared_keys() -> None:
     show_drawing(
         d.svg(312),
         "Four ways to remember a token for eight heads",
-        "Blue: the queries of the eight heads. Below: what the cache keeps of each token, keys in "
-        "brown, values in green. A latent, purple, is one vector from which the keys and values of "
-        "all heads are made again; the gray piece is a small key of its own for the position.",
+        "Above: the queries of the eight heads. Below: what the cache keeps of each token, keys "
+        "and under them values. A latent is one vector from which the keys and values of all "
+        "heads are made again; the gray piece is a small key of its own for the position.",
         alt="Four rows, each with eight query cells. Below them eight pairs of a key and a value, "
-        "then two pairs, then one pair, then a short row of purple cells with a small gray one.",
+        "then two pairs, then one pair, then a short row of cells in another color, with "
+        "a small gray one.",
     )

@@ -90,8 +90,8 @@ def muon() -> None:
         _muon(),
         "A gradient flattens the circle; Muon makes it round again",
         "A matrix of two by two takes each point of the circle somewhere. Its two singular "
-        "directions, blue and brown, are stretched by the singular values. Five Newton–Schulz "
-        "steps leave where the arrows point and make them about equally long.",
+        "directions, blue and brown (orange in the dark), are stretched by the singular values. "
+        "Five Newton–Schulz steps leave where the arrows point and make them about equally long.",
         alt="Left: a circle with two arrows at a right angle, equally long. Middle: the gradient "
         "turns "
         "it into a flat ellipse; one arrow stays long, the other is short. Right: after "

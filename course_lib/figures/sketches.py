@@ -121,9 +121,9 @@ def key_value_cache() -> None:
             "with a cache": _steps_of(tokens, cached=True),
         },
         "Each key and each value is computed once, and kept",
-        "One row for each step, one column for each token; brown: its key, green: its value. "
-        "Strong: computed in this step. Pale: kept from an earlier one. The query is the newest "
-        "token’s alone, and looks at the whole row.",
+        "One row for each step, one column for each token; brown (orange in the dark): its key, "
+        "green: its value. Strong: computed in this step. Pale: kept from an earlier one. The "
+        "query is the newest token’s alone, and looks at the whole row.",
         alt="Two triangles of cells, five steps of five tokens. Without a cache every cell of "
         "every "
         "row is computed: 15 keys and 15 values. With a cache only the last cell of a row is "

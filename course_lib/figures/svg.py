@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
 
 from course_lib.figures.style import COLORS, place_ends_again
 
@@ -89,9 +89,12 @@ def drawings(fig: Figure) -> str:
 
 
 def _plain_ticks(ax: Axes) -> None:
-    """Write a logarithmic axis' ticks as numbers, not as formulas."""
+    """Write a logarithmic axis' ticks as numbers, not as formulas; and two of them at least."""
     for axis in (ax.xaxis, ax.yaxis):
         if isinstance(axis.get_major_formatter(), LogFormatter):
+            low, high = sorted(axis.get_view_interval())
+            if sum(low <= tick <= high for tick in axis.get_majorticklocs()) < 2:
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter(FuncFormatter(plain))
             axis.set_minor_formatter(NullFormatter())
 

@@ -245,6 +245,23 @@ def test_every_chart_says_what_it_shows_and_is_small(path):
             )
 
 
+def test_what_is_said_of_a_chart_is_true_in_both_looks_and_on_a_phone(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            page = output.get("data", {}).get("text/html", "")
+            place = where(path, cell)
+            caption = re.search(r"<figcaption[^>]*>(.*?)</figcaption>", page, re.S)
+            for text in (*re.findall(r'aria-label="([^"]*)"', page), caption[1] if caption else ""):
+                assert not re.search(r"\bbrown\b(?! \(orange in the dark\))", text, re.I), (
+                    f"{place}: what is brown by day is orange in the dark; say so or name no color"
+                )
+            if caption and 'class="narrow"' in page:
+                side = re.search(r"\b(Left|Right):", caption[1])
+                assert not side, (
+                    f"{place}: {side[0]!r} in the caption; on a phone panels are stacked"
+                )
+
+
 def test_folded_cells_say_what_is_folded(path):
     for cell in code_cells(path):
         tags = cell.metadata.get("tags", [])

@@ -97,6 +97,19 @@ def test_ticks_of_a_logarithmic_axis_are_numbers():
     assert written == ["0.001", "0.5", "1", "1,000", "10⁹", "2 × 10⁻⁶"]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [(30, 400, ["50", "100", "200"]), (2, 700, ["10", "100"])],
+)
+def test_a_logarithmic_axis_with_one_power_of_ten_has_ticks_between(low, high, wanted):
+    fig, ax = plt.subplots()
+    ax.plot([1, 2], [low, high])
+    ax.set(yscale="log", ylim=(low, high))
+    svg.drawings(fig)
+    ticks = [tick for tick in ax.get_yticks() if low <= tick <= high]
+    assert [svg.plain(tick) for tick in ticks] == wanted
+
+
 def test_labels_at_ends_do_not_touch():
     _, ax = plt.subplots()
     for i in range(3):
