@@ -5,6 +5,7 @@
 
 import argparse
 import base64
+import copy
 import html
 import json
 import sys
@@ -26,6 +27,10 @@ SHAPE = {
     *("n_layers", "n_heads", "n_kv_heads", "d_model", "context", "norm", "norm_eps", "mlp"),
     *("positions", "rope_base", "tied", "qk_norm", "logit_cap", "ngrams", "ngram_table"),
 }
+STYLE = (
+    ":root { color-scheme: light dark; background: light-dark(#ffffff, #14171c); }"
+    " body { max-width: 46rem; margin: 1rem auto; padding: 0 0.5rem; }"
+)
 
 
 def model_script(model: GPT, tokenizer: Tokenizer, name: str = "writer") -> str:
@@ -54,6 +59,8 @@ def model_script(model: GPT, tokenizer: Tokenizer, name: str = "writer") -> str:
     # The weights, one behind the other, and how long each is.
     state = {key: tensor.detach().cpu() for key, tensor in model.state_dict().items()}
     flat = torch.cat([tensor.half().flatten() for tensor in state.values()])
+    whole = "weights that are numbers of at most 65,504"
+    expect(bool(flat.isfinite().all()), "model", whole, "others")
     held = {
         "config": {key: value for key, value in asdict(model.config).items() if key in SHAPE},
         "bytes": isinstance(tokenizer, BPETokenizer),
@@ -86,13 +93,14 @@ def write_page(
         ValueError: if the browser can't run the model, or the prompt is empty or too long.
         OSError: if the file can't be written.
     """
-    figure = writer_explorer(model, tokenizer, prompt)
     script = runtime() + model_script(model, tokenizer)
+    # The first state is that of the weights in 16 bits, wherever the model lies and however.
+    figure = writer_explorer(copy.deepcopy(model).cpu().half().float().eval(), tokenizer, prompt)
     page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8">'
         f"<title>{html.escape(title)}</title>"
         '<meta name="viewport" content="width=device-width">'
-        f"<script>\n{script}</script>\n{figure.data}</html>\n"
+        f"<style>{STYLE}</style><script>\n{script}</script>\n{figure.data}</html>\n"
     )
     with written_whole(file) as part:
         part.write_text(page, encoding="utf-8")

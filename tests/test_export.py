@@ -12,7 +12,7 @@ from course_lib.export import main, model_script, runtime, write_page
 from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
 from course_lib.text import BPETokenizer, CharacterTokenizer
 
-TOKENIZER = BPETokenizer.train("the winter of our discontent, made glorious summer " * 3, 256 + 30)
+TOKENIZER = BPETokenizer.train("the winter's our discontent, made glorious summer " * 3, 256 + 30)
 SIZE = TOKENIZER.vocab_size
 SMALL = {"context": 32, "n_layers": 2, "d_model": 32}
 RECIPES = {
@@ -96,7 +96,7 @@ def test_a_stopped_model_says_what_its_last_state_says(tmp_path):
 
 def test_text_has_the_tokenizer_s_ids(tmp_path):
     rng = random.Random(0)
-    signs = [*"the winter'sd 12,.!?-", *"émañß中文字漢ⅫªЖ", "😀", "👩‍👩‍👧", "\u0301", *SPACES]
+    signs = [*"the winter'sd 12,.!?-", *"émañß中文字漢ⅫªЖ", *"😀\u0301\ufeff", "👩‍👩‍👧", *SPACES]
     texts = ["".join(rng.choices(signs, k=rng.randrange(20))) for _ in range(10_000)]
     script = model_script(in_half(RECIPES["gpt2"]), TOKENIZER, "tested")
     work = (
@@ -134,6 +134,27 @@ def test_a_model_of_one_s_own_is_one_page(browser, tmp_path):
     page.close()
 
 
+def test_a_small_and_odd_model_runs_from_any_prompt(browser, tmp_path):
+    letters = CharacterTokenizer("abc")
+    shape = {"context": 5, "n_layers": 1, "n_heads": 1, "d_model": 7}
+    torch.manual_seed(0)
+    model = GPT(GPTConfig.gpt2(letters.vocab_size, **shape)).double()
+    write_page(tmp_path / "mine.html", model, letters, "ab")
+    page, errors = browser.new_page(), []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto((tmp_path / "mine.html").as_uri())
+    page.get_by_role("button", name="Write the next token").wait_for()
+    cases = {"": "", "aX漢b": "leaves them out: X 漢.", "abc" * 9: "5 tokens at most"}
+    for prompt, sentence in cases.items():
+        page.get_by_label("Begin a verse").fill(prompt)
+        page.locator("[aria-busy=false]").wait_for()
+        assert sentence in page.locator(".lm-says").inner_text()
+        page.get_by_role("button", name="Write the next token").click()
+        assert page.locator(".text").text_content().strip("abc") == ""
+    assert not errors
+    page.close()
+
+
 def test_what_the_browser_can_t_run_is_refused():
     model = in_half(RECIPES["gpt2"])
     with pytest.raises(ValueError, match="model: expected a GPT or a Speedrun, got Linear"):
@@ -142,6 +163,9 @@ def test_what_the_browser_can_t_run_is_refused():
         model_script(model, BPETokenizer([], pattern=r"\S+"), "x")
     with pytest.raises(ValueError, match=f"tokenizer: expected {SIZE} tokens"):
         model_script(model, BPETokenizer([]), "x")
+    model.norm.weight.data[0] = 1e6
+    with pytest.raises(ValueError, match="model: expected weights that are numbers of at most"):
+        model_script(model, TOKENIZER, "x")
 
 
 def test_the_command_writes_the_home_page_s_model(tmp_path, capsys):
@@ -150,6 +174,17 @@ def test_the_command_writes_the_home_page_s_model(tmp_path, capsys):
     assert "writer.js: " in capsys.readouterr().out
     assert file.stat().st_size < 5_000_000
     assert '\n(globalThis.courseModels ??= {})["writer"] = ' in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["llama", "speedrun"])
+def test_a_token_that_is_taken_back_leaves_nothing(name, tmp_path):
+    work = (
+        "for (const id of [3, 9, 4, 7]) model.step(id); model.back(); model.back();"
+        "const found = [...model.step(5).logits]; model.reset();"
+        "for (const id of [3, 9]) model.step(id); return [found, [...model.step(5).logits]];"
+    )
+    found, expected = run(model_script(in_half(RECIPES[name]), TOKENIZER, "tested"), work, tmp_path)
+    assert found == expected
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "shared keys", "speedrun"])

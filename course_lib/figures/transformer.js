@@ -3,13 +3,14 @@
 const Transformer = (() => {
   // 16-bit floats as they lie in the file, widened.
   const halves = (bytes) => {
-    const raw = new Uint16Array(bytes.buffer);
+    const raw = new Uint16Array(bytes.buffer), out = new Float32Array(raw.length);
     const wide = new Float32Array(65536);
     for (let h = 0; h < 65536; h++) {
       const sign = h & 0x8000 ? -1 : 1, power = (h >> 10) & 31, rest = h & 1023;
       wide[h] = sign * (power === 0 ? rest * 2 ** -24 : power === 31 ? (rest ? NaN : Infinity) : (1 + rest / 1024) * 2 ** (power - 15));
     }
-    return Float32Array.from(raw, (h) => wide[h]);
+    for (let i = 0; i < raw.length; i++) out[i] = wide[raw[i]];
+    return out;
   };
 
   // y = W x + b, W row by row: (out, in).
@@ -42,10 +43,9 @@ const Transformer = (() => {
     swiglu: (x) => x / (1 + Math.exp(-x)),
   };
 
-  // What Python's \s is; JavaScript's is another.
-  const space = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-  const words = new RegExp(
-    `'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^${space}\\p{L}\\p{N}]+|[${space}]+(?![^${space}])|[${space}]+`, "gu");
+  // JavaScript's \s is another than Python's.
+  const words =
+    /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 
   return class {
     constructor(held) {
@@ -53,7 +53,9 @@ const Transformer = (() => {
       this.bytes = held.bytes;
       this.tokens = held.tokens; // of bytes: a character for each
       this.ids = new Map(held.tokens.map((token, id) => [token, id]));
-      const all = halves(Uint8Array.from(atob(held.weights), (c) => c.charCodeAt(0)));
+      const text = atob(held.weights), bytes = new Uint8Array(text.length);
+      for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+      const all = halves(bytes);
       let at = 0;
       this.weights = Object.fromEntries(held.tensors.map(([name, size]) => [name, all.subarray(at, (at += size))]));
       this.off = new Set(); // heads that are switched off: "layer head"
@@ -82,13 +84,19 @@ const Transformer = (() => {
     decode(ids) {
       if (!this.bytes) return ids.map((id) => this.tokens[id]).join("");
       const bytes = ids.flatMap((id) => [...this.tokens[id]].map((c) => c.charCodeAt(0)));
-      return new TextDecoder().decode(Uint8Array.from(bytes));
+      return new TextDecoder("utf-8", {ignoreBOM: true}).decode(Uint8Array.from(bytes));
     }
 
     reset() {
       this.caches = Array.from({length: this.config.n_layers}, () => ({queries: [], keys: [], values: []}));
       this.length = 0;
       this.past = []; // ids
+    }
+    // Forget the token that was read last.
+    back() {
+      for (const {queries, keys, values} of this.caches) for (const list of [queries, keys, values]) list.pop();
+      this.past.pop();
+      this.length -= 1;
     }
 
     norm(x, name) {

@@ -1,6 +1,11 @@
 const text = find(".text"), list = find(".lm-tokens"), svg = find("svg"), lens = find(".lens");
 const {last: LAST, grid: GRID, shades: SHADES} = data;
-const now = {ids: [], seen: [], layer: data.layers - 1, head: 0, temperature: 0.8, k: Infinity, p: 0.95, runs: false, forgot: false, from: null};
+const says = find(".lm-says");
+const now = {
+  ids: [], seen: [], layer: data.layers - 1, head: 0, runs: false, from: null,
+  draws: {temperature: 0.8, k: Infinity, p: 0.95}, // how a token is drawn
+  made: [], written: 0, // what is asked for behind the prompt, and how much of it is there
+};
 let model;
 
 // The script is loaded once, by the figure that is seen first, unless it is in the page.
@@ -20,97 +25,149 @@ const softmax = (logits, temperature = 1) => {
 };
 const best = (shares, n) => [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, n);
 
-// Read ids; at the end of its context the model forgets the first half.
-const read = (ids) => {
-  for (const id of ids) {
-    if (model.length === model.config.context) {
-      const kept = now.ids.slice(-model.config.context / 2);
+// What is asked for stands in `now`; the model comes after it, in slices, so that the page can answer.
+const SLICE = 12; // milliseconds
+let busy = false;
+const work = async () => {
+  if (busy) return;
+  busy = true;
+  figure.setAttribute("aria-busy", true);
+  for (let since = performance.now(), todo = []; ;) {
+    const {context} = model.config;
+    // A new beginning: of a prompt that is too long, the last tokens are read.
+    if (now.anew) {
+      const ids = model.encode(now.prompt);
+      todo = ids.length ? ids : model.encode("\n");
+      if (!todo.length) todo = [0];
+      Object.assign(now, {anew: false, written: 0, seen: [], ids: todo.slice(0, -context), forgot: todo.length > context});
+      write(text, model.decode(todo));
+      todo = todo.slice(-context);
       model.reset();
-      now.seen = kept.map((each) => model.step(each));
-      now.forgot = true;
     }
-    now.ids.push(id);
-    now.seen.push(model.step(id));
+    if (!todo.length) {
+      if (now.written === now.made.length) break;
+      todo.push(drawn(now.seen.at(-1).logits, now.made[now.written++]));
+    }
+    // At the end of its context it goes on from the newest half, as generation.Session does.
+    if (model.length === context) {
+      const half = Math.max(1, Math.floor(context / 2)), kept = now.ids.splice(now.ids.length - half + 1);
+      todo.unshift(...kept);
+      Object.assign(now, {seen: [], forgot: true});
+      model.reset();
+    }
+    now.ids.push(todo[0]);
+    now.seen.push(model.step(todo.shift()));
+    if (performance.now() - since > SLICE) {
+      await new Promise((go) => { setTimeout(go); });
+      since = performance.now();
+    }
   }
-};
-const reread = () => {
-  const ids = now.ids.slice(-model.length);
-  now.ids = now.ids.slice(0, -model.length);
-  now.seen = [];
-  model.reset();
-  read(ids);
+  busy = false;
+  figure.setAttribute("aria-busy", false);
+  draw();
 };
 const begin = (prompt) => {
-  const ids = model.encode(prompt);
-  now.ids = ids.slice(0, Math.max(0, ids.length - model.config.context));
-  now.forgot = now.ids.length > 0;
-  now.seen = [];
-  model.reset();
-  read(ids.length ? ids.slice(now.ids.length) : model.encode("\n"));
+  Object.assign(now, {prompt, made: [], told: 0, anew: true});
+  return work();
+};
+// The same text anew, with the same luck: what changes is the heads' doing.
+const rewrite = () => {
+  now.anew = true;
+  return work();
+};
+const back = () => {
+  if (!now.made.length) return;
+  now.made.pop();
+  now.told = Math.min(now.told, now.made.length);
+  if (busy || now.forgot) return rewrite();
+  now.written -= 1;
+  now.ids.pop();
+  now.seen.pop();
+  model.back();
   draw();
 };
 
 // As Sampler does it: temperature, then the k likeliest, of these the likeliest that together have the share p.
-const drawn = (logits) => {
-  if (now.temperature === 0) return best(softmax(logits), 1)[0];
-  const shares = softmax(logits, now.temperature);
-  const order = best(shares, Math.min(now.k, shares.length));
+const drawn = (logits, {picked, luck, temperature, k, p}) => {
+  if (picked !== undefined) return picked;
+  if (temperature === 0) return most(logits);
+  const shares = softmax(logits, temperature);
+  const order = best(shares, Math.min(k, shares.length));
   const whole = order.reduce((sum, id) => sum + shares[id], 0);
   let mass = 0;
-  const kept = order.filter((id, i) => { const in_ = i === 0 || mass < now.p * whole; mass += shares[id]; return in_; });
-  let left = Math.random() * kept.reduce((sum, id) => sum + shares[id], 0);
+  const kept = order.filter((id, i) => { const in_ = i === 0 || mass < p * whole; mass += shares[id]; return in_; });
+  let left = luck * kept.reduce((sum, id) => sum + shares[id], 0);
   return kept.find((id) => (left -= shares[id]) <= 0) ?? kept[0];
 };
-const append = (id = drawn(now.seen.at(-1).logits)) => { read([id]); draw(); };
+const append = (picked) => {
+  now.made.push({picked, luck: Math.random(), ...now.draws});
+  return work();
+};
 
 // Who looks at what: the last token's weights, in one head or on average.
-const looks = () => {
-  const heads = now.seen.at(-1).attention[now.layer];
+const most = (weights) => weights.reduce((best, weight, j) => (weight > weights[best] ? j : best), 0);
+const chosen = ({attention}) => {
+  const heads = attention[now.layer];
   if (now.head > 0) return heads[now.head - 1];
   return heads[0].map((_, j) => heads.reduce((sum, head) => sum + head[j], 0) / heads.length);
 };
 
 const draw = () => {
-  const {logits, stream} = now.seen.at(-1);
+  const {logits, stream} = now.seen.at(-1), last = chosen(now.seen.at(-1));
   write(text, model.decode(now.ids));
   text.scrollTop = text.scrollHeight;
-  const row = now.ids.slice(-Math.min(LAST, model.length));
+  const row = now.ids.slice(-Math.min(LAST, model.length)), weights = last.slice(-row.length);
   tokens(row.map((id, i) => [shown(id), i === row.length - 1]));
-  [...list.children].forEach((item, i) => { item.title = say(words.id, {id: row[i]}); });
-  // The next token: bars, each a button.
-  const shares = softmax(logits), order = best(shares, data.shown);
+  [...list.children].forEach((item, i) => {
+    item.title = say(words.id, {id: row[i], share: percent(weights[i])});
+    item.dataset.id = row[i];
+    item.style.setProperty("--weight", decimals(weights[i], 3));
+  });
+  const j = most(last), arcs = {layer: now.layer + 1, token: shown(now.ids.slice(-last.length)[j]), share: percent(last[j])};
+  svg.setAttribute("aria-label", say(words.arcs[now.head ? 1 : 0], {...arcs, n: now.head}));
+  // The next token: bars, each a button that stays, so that it keeps the focus.
+  const shares = softmax(logits), order = best(shares, bars.length - 1);
   const rest = 1 - order.reduce((sum, id) => sum + shares[id], 0);
-  rows(find(".next tbody"), [
-    ...order.map((id) => [shown(id), percent(shares[id]), [shares[id]]]),
-    [words.others, percent(rest), [rest]],
-  ]);
-  order.forEach((id, i) => {
-    const place = find(".next tbody").rows[i].cells[0];
-    place.replaceChildren();
-    const pick = button(shown(id), () => append(id), place);
+  bars.forEach((bar, i) => {
+    const id = order[i], share = i < order.length ? shares[id] : rest, pick = bar.querySelector("button");
+    write(bar.cells[1], percent(share));
+    bar.querySelector(".lm-bar span").style.width = `${decimals(100 * share, 3)}%`;
+    if (!pick) return;
+    pick.dataset.id = id;
+    write(pick, shown(id));
     pick.setAttribute("aria-label", say(words.choose, {token: shown(id)}));
   });
   // What each layer would say.
   rows(lens.tBodies[0], stream.map((state, i) => {
-    const said = softmax(model.logits(state)), [id] = best(said, 1);
+    const said = softmax(model.logits(state)), id = most(said);
     return [say(words.states[Math.min(i, 1)], {n: i}), shown(id), percent(said[id]), decimals(Math.hypot(...state), 1)];
   }));
+  // What is read out: not each token of a run, nor each letter of a prompt.
+  says.ariaLive = now.runs || now.types ? "off" : "polite";
   const open = Math.exp(-shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0));
   const silent = [...model.off].map((name) => name.split(" ").map((n) => Number(n) + 1).join("."));
+  const unknown = model.bytes ? [] : [...new Set(now.prompt)].filter((sign) => !model.ids.has(sign));
   tell(
     {token: shown(order[0]), share: percent(shares[order[0]]), open: plain(Math.round(open))},
-    (silent.length ? say(words.silent, {heads: silent.join(", ")}) : "")
+    (unknown.length ? say(words.unknown, {signs: unknown.map((sign) => sign.replaceAll(" ", "␣")).join(" ")}) : "")
+      + (silent.length ? say(words.silent, {heads: silent.join(", ")}) : "")
       + (now.forgot ? say(words.forgets, {context: model.config.context}) : ""),
   );
+  if (now.made.length > now.told) {
+    const ids = now.ids.slice(now.told - now.made.length);
+    says.prepend(make("span", says, say(words.wrote, {text: model.decode(ids)}), "lm-sr"));
+  }
+  if (says.ariaLive === "polite") now.told = now.made.length;
   if (views.open) look();
   mute.disabled = now.head === 0;
   mute.textContent = model.off.has(`${now.layer} ${now.head - 1}`) ? words.unmute : words.mute;
-  arcs();
+  drawArcs();
 };
 
 // One arc from the last token to each earlier one; nearest outside, so that none hides another.
-const arcs = () => {
-  const items = [...list.children], weights = looks().slice(-items.length), last = items.at(-1);
+const drawArcs = () => {
+  if (busy) return;
+  const items = [...list.children], weights = chosen(now.seen.at(-1)).slice(-items.length), last = items.at(-1);
   const tall = 84, wide = list.scrollWidth;
   svg.setAttribute("viewBox", `0 0 ${wide} ${tall}`);
   svg.style.width = `${wide}px`;
@@ -123,12 +180,11 @@ const arcs = () => {
     if (weights[j] < 0.01) return;
     const to = middle(item), from = foot - thick / 2;
     foot -= thick + 0.5;
-    const reach = (from - to) / 2, high = (tall - 10) * Math.min(1, (2 * reach) / far) ** 0.6;
+    const reach = Math.max(0, from - to) / 2, high = (tall - 10) * Math.min(1, (2 * reach) / far) ** 0.6;
     const path = make("path", svg);
     path.setAttribute("d", `M${from} ${tall}A${reach} ${high} 0 0 0 ${to} ${tall}`);
     path.style.strokeWidth = `${thick}px`;
   });
-  items.forEach((item, j) => item.style.setProperty("--weight", decimals(weights[j], 3)));
   list.parentElement.scrollLeft = wide;
 };
 
@@ -140,23 +196,22 @@ const grid = (matrix, extra = "", wide = matrix.length) => {
   return `<svg aria-hidden="true" viewBox="0 0 ${wide} ${matrix.length}">${drawn.join("")}${extra}</svg>`;
 };
 // The last n tokens' weights on one another.
-const matrix = (layer, head, n) => now.seen.slice(-n).map((seen, i, {length}) => {
-  const heads = seen.attention[layer], weights = head === null ? heads[0].map((_, j) => heads.reduce((sum, each) => sum + each[j], 0) / heads.length) : heads[head];
-  return weights.slice(now.seen.length - length, now.seen.length - length + i + 1);
+const matrix = (n, weights) => now.seen.slice(-n).map((seen, i, {length}) => {
+  const from = now.seen.length - length;
+  return weights(seen).slice(from, from + i + 1);
 });
-const most = (weights) => weights.reduce((best, weight, j) => (weight > weights[best] ? j : best), 0);
-const four = (x) => `${[...x.subarray(0, 4)].map((v) => decimals(v, 2)).join("  ")}${x.length > 4 ? " …" : ""}`;
+const numbersOf = (x) => [...x].map((v) => decimals(v, 2)).join("  ");
 
 // All heads, the chosen one, and the numbers of one look in it.
 const look = () => {
   const last = now.seen.at(-1), ids = now.ids.slice(-now.seen.length), names = ids.map(shown);
   [...squares.children].forEach((square, n) => {
     const layer = Math.floor(n / data.heads), head = n % data.heads, weights = last.attention[layer][head], j = most(weights);
-    square.innerHTML = grid(matrix(layer, head, LAST));
+    square.innerHTML = grid(matrix(LAST, ({attention}) => attention[layer][head]));
     square.setAttribute("aria-pressed", layer === now.layer && head === now.head - 1);
     square.setAttribute("aria-label", say(words.square, {layer: layer + 1, n: head + 1, token: names[j], share: percent(weights[j])}));
   });
-  const shownHead = now.head ? now.head - 1 : null, large = matrix(now.layer, shownHead, GRID), row = names.slice(-large.length);
+  const large = matrix(GRID, chosen), row = names.slice(-large.length);
   const whole = find(".grid");
   whole.innerHTML = grid(large, row.map((_, i) => `<text x="${i + 1.3}" y="${i + 0.75}"></text>`).join(""), large.length + 6);
   whole.style.maxWidth = `${1.5 * (large.length + 6)}rem`;
@@ -173,27 +228,33 @@ const look = () => {
   const {query, key, value, score} = model.look(now.layer, head, i, j);
   write(sums.caption, say(words.look, {layer: now.layer + 1, n: head + 1, size: query.length}));
   rows(sums.tBodies[0], [
-    [say(words.query, {token: names[i]}), four(query)],
-    [say(words.key, {token: names[j]}), four(key)],
+    [say(words.query, {token: names[i]}), numbersOf(query)],
+    [say(words.key, {token: names[j]}), numbersOf(key)],
     [say(words.score, {size: query.length}), decimals(score, 3)],
     [say(words.weight, {n: names.length}), percent(last.attention[now.layer][head][j])],
-    [say(words.value, {token: names[j]}), four(value)],
+    [say(words.value, {token: names[j]}), numbersOf(value)],
   ]);
 };
 
 // Writing on: at most some tokens a second, so that they can be read.
 let timer;
 const run = (on) => {
+  const ends = now.runs && !on;
   now.runs = on;
   runs.textContent = on ? words.pause : words.run;
   clearInterval(timer);
-  if (on) timer = setInterval(() => append(), 120);
+  if (on) timer = setInterval(() => { if (!busy) append(); }, 120);
+  else if (ends) redraw(); // now it is read out
 };
 
-const prompt = field(words.prompt, "input", data.prompt, (value) => { run(false); begin(value); });
+const prompt = field(words.prompt, "input", data.prompt, (value) => { run(false); now.types = true; begin(value); });
+prompt.addEventListener("change", () => { now.types = false; redraw(); });
+prompt.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) { now.types = false; run(true); } });
 const buttons = make("div", controls);
-button(words.step, () => { run(false); append(); }, buttons);
 const runs = button(words.run, () => run(!now.runs), buttons);
+runs.classList.add("first");
+button(words.step, () => { run(false); append(); }, buttons);
+button(words.back, () => { run(false); back(); }, buttons);
 button(words.again, () => { run(false); begin(prompt.value); }, buttons);
 // What one needs later stands below, folded.
 const more = make("div", find(".more"), "", "lm-controls");
@@ -202,36 +263,46 @@ const values = {
   temperature: [0, 0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.5, 2], k: [1, 2, 5, 10, 20, 50, 100, Infinity], p: [0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 1],
 };
 for (const [name, show] of [["temperature", (v) => decimals(v, 1)], ["k", (v) => (v === Infinity ? words.any : `${v}`)], ["p", (v) => decimals(v, 2)]]) {
-  const at = values[name].indexOf(now[name]);
-  later(steps(words[name], values[name], at, show, (i) => { now[name] = values[name][i]; }));
+  const at = values[name].indexOf(now.draws[name]);
+  later(steps(words[name], values[name], at, show, (i) => { now.draws[name] = values[name][i]; }));
 }
+const redraw = () => { if (!busy) draw(); };
 const numbers = (n) => Array.from({length: n}, (_, i) => `${i + 1}`);
-const layers = choice(words.layer, numbers(data.layers), now.layer, (i) => { now.layer = i; draw(); }, more);
-const heads = choice(words.head, [words.all, ...numbers(data.heads)], 0, (i) => { now.head = i; draw(); }, more);
+const layers = choice(words.layer, numbers(data.layers), now.layer, (i) => { now.layer = i; redraw(); }, more);
+const heads = choice(words.head, [words.all, ...numbers(data.heads)], 0, (i) => { now.head = i; redraw(); }, more);
 const mute = button(words.mute, () => {
   const name = `${now.layer} ${now.head - 1}`;
   if (!model.off.delete(name)) model.off.add(name);
-  reread();
-  draw();
+  rewrite();
 }, more);
 
 // The views, drawn while they are open.
 const views = find(".views"), squares = find(".heads"), sums = find(".look");
-let from;
+let from, bars;
 const arm = () => {
+  svg.removeAttribute("aria-hidden");
+  svg.setAttribute("role", "img");
+  bars = [...find(".next tbody").rows];
+  bars.slice(0, -1).forEach(({cells: [place]}) => {
+    place.replaceChildren();
+    const pick = button("", () => append(Number(pick.dataset.id)), place);
+    // What stands under a finger stays there until it has pressed.
+    pick.addEventListener("pointerdown", () => run(false));
+  });
   squares.replaceChildren(); // what Python drew stays until then
   for (let n = 0; n < data.layers * data.heads; n++) {
     button("", () => {
       [now.layer, now.head] = [Math.floor(n / data.heads), (n % data.heads) + 1];
       layers.querySelectorAll("input")[now.layer].checked = true;
       heads.querySelectorAll("input")[now.head].checked = true;
-      draw();
+      redraw();
     }, squares);
   }
-  from = field(words.from, "select", "", (j) => { now.from = Number(j); look(); });
+  from = field(words.from, "select", "", (j) => { now.from = Number(j); if (!busy) look(); });
+  from.addEventListener("focus", () => run(false)); // its list stays while one chooses
   find(".from").append(from.parentElement);
 };
-views.addEventListener("toggle", () => { if (views.open && model) look(); });
+views.addEventListener("toggle", () => { if (views.open && model && !busy) look(); });
 
 // A reader's first sign on the page.
 const SIGNS = ["pointermove", "pointerdown", "wheel", "keydown", "focusin"];
@@ -242,10 +313,15 @@ new IntersectionObserver(async (entries, observer) => {
   if (!entries.some((entry) => entry.isIntersecting)) return;
   observer.disconnect();
   if (!globalThis.courseModels?.writer) await sign;
-  load().then(() => {
+  try {
+    await load();
     model = new Transformer(courseModels.writer);
     arm();
-    start(() => begin(data.prompt));
-    new ResizeObserver(arcs).observe(list);
-  }, () => write(find(".lm-says"), say(words.fails, {src: data.src})));
+    await begin(data.prompt);
+    start(drawArcs);
+    const watch = new ResizeObserver(drawArcs);
+    for (const each of [list, list.parentElement]) watch.observe(each);
+  } catch {
+    write(says, say(words.fails, {src: data.src}));
+  }
 }).observe(figure);

@@ -58,7 +58,7 @@ def writer_explorer(
         weights = attention_weights(model, tokens)[:, 0]  # (layers, H, T, T)
         says = model.logits(model.norm(stream[:, -1])).double().softmax(-1)  # (layers + 1, V)
     # The likeliest tokens, and what the sentence says of them.
-    top = says[-1].topk(SHOWN)
+    top = says[-1].topk(min(SHOWN, says.shape[-1]))
     rows: list[list[page.Cell]] = []
     for share, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
         rows.append([_shown(tokenizer.decode([token])), percent(share), [share]])
@@ -80,9 +80,11 @@ def writer_explorer(
     pieces = "".join(f"<li>{text(name)}</li>" for name in names)
     return page.figure(
         "writer",
-        {"src": src, "prompt": prompt, "shown": SHOWN, "layers": model.config.n_layers}
+        {"src": src, "prompt": prompt, "layers": model.config.n_layers}
         | {"heads": model.config.n_heads, "last": LAST, "grid": GRID, "shades": SHADES},
-        f'<div data-view="{view}"><p class="text">{text(prompt)}</p>',
+        f'<div data-view="{view}">'
+        f'<p class="text" tabindex="0" role="group" aria-label="{text(words["written"])}">'
+        f"{text(prompt)}</p>",
         page.controls(),
         f'<div class="lm-scroll" tabindex="0" role="group" aria-label="{text(words["reads"])}">'
         f'<svg aria-hidden="true"></svg><ul class="lm-tokens">{pieces}</ul></div>',
@@ -173,20 +175,19 @@ def _look(model: GPT, tokens: Tensor, weights: Tensor, names: Sequence[str]) -> 
     caption = say(words["look"], layer=model.config.n_layers, n=1, size=size)
     return page.table(
         [
-            [say(words["query"], token=names[-1]), _four(query[-1])],
-            [say(words["key"], token=names[j]), _four(key[j])],
+            [say(words["query"], token=names[-1]), _numbers(query[-1])],
+            [say(words["key"], token=names[j]), _numbers(key[j])],
             [say(words["score"], size=size), decimals(score, 3)],
             [say(words["weight"], n=len(names)), percent(row[j].item())],
-            [say(words["value"], token=names[j]), _four(value[j])],
+            [say(words["value"], token=names[j]), _numbers(value[j])],
         ],
         kind="look",
         caption=text(caption),
     )
 
 
-def _four(x: Tensor) -> str:
-    shown = "  ".join(decimals(each, 2) for each in x[:4].tolist())
-    return f"{shown} …" if len(x) > 4 else shown
+def _numbers(x: Tensor) -> str:
+    return "  ".join(decimals(each, 2) for each in x.tolist())
 
 
 def _shown(token: str) -> str:
