@@ -308,20 +308,19 @@ views.addEventListener("toggle", () => { if (views.open && model && !busy) look(
 const SIGNS = ["pointermove", "pointerdown", "wheel", "keydown", "focusin"];
 const sign = new Promise((done) => { for (const name of SIGNS) addEventListener(name, done, {once: true, capture: true, passive: true}); });
 
+const open = async () => {
+  model = new Transformer(courseModels.writer);
+  arm();
+  await begin(data.prompt);
+  start(drawArcs);
+  const watch = new ResizeObserver(drawArcs);
+  for (const each of [list, list.parentElement]) watch.observe(each);
+};
+
 // Only where it is seen is it loaded, and where somebody reads: who only passes by is spared its size.
 new IntersectionObserver(async (entries, observer) => {
   if (!entries.some((entry) => entry.isIntersecting)) return;
   observer.disconnect();
   if (!globalThis.courseModels?.writer) await sign;
-  try {
-    await load();
-    model = new Transformer(courseModels.writer);
-    arm();
-    await begin(data.prompt);
-    start(drawArcs);
-    const watch = new ResizeObserver(drawArcs);
-    for (const each of [list, list.parentElement]) watch.observe(each);
-  } catch {
-    write(says, say(words.fails, {src: data.src}));
-  }
+  load().then(open).catch(() => write(says, say(words.fails, {src: data.src})));
 }).observe(figure);
