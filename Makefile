@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book assistant slides pdf release chapter check assignments demo data quick test test-newest test-colab style slow notebooks weights serve clean in-its-place a-python
+.PHONY: help book assistant slides pdf epub release chapter check assignments demo data quick test test-newest test-colab style slow notebooks weights serve clean in-its-place a-python
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -42,7 +42,10 @@ slides: $(SITE)  ## build the book, each chapter also as slides, and print where
 pdf: $(SITE)  ## print the book as one PDF, solutions at its end (2 minutes; needs Chromium or Chrome)
 	@$(RUN) tools/pdf.py _build/html/book.pdf
 
-release: $(READY)  ## make a release in _build/release: the book as a zip and a PDF, and the wheel (5 minutes)
+epub: $(SITE)  ## bind the book as one EPUB for phones and e-readers (1 minute; needs Chromium or Chrome)
+	@$(RUN) tools/epub.py _build/html/book.epub
+
+release: $(READY)  ## make a release in _build/release: the book as a zip, a PDF and an EPUB, and the wheel (5 minutes)
 	@$(RUN) tools/release.py _build/release
 
 chapter: $(READY)  ## begin a chapter: make chapter NAME=... TITLE="..." (PART="...", AFTER=...)

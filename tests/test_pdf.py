@@ -1,7 +1,5 @@
 """The book on paper: its pages numbered through, its links within it, its solutions at the end."""
 
-import sys
-
 import pdf
 import pytest
 from pypdf import PdfReader
@@ -55,22 +53,3 @@ def test_solutions_stand_at_the_end_only(paper):
     holders = [i for i, text in enumerate(texts(paper)) if "# @title Solution" in text]
     assert len(holders) >= 2
     assert min(holders) >= begin
-
-
-def test_without_a_browser_what_is_missing_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr(pdf, "find_browser", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["pdf", str(tmp_path / "book.pdf")])
-    with pytest.raises(SystemExit, match="needs Chromium or Chrome"):
-        pdf.main()
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_home_page_leads_to_a_pdf_that_lies_beside_it(monkeypatch, tmp_path):
-    home = tmp_path / "book" / "home.html"
-    home.parent.mkdir()
-    home.write_text("<h1>A</h1><!-- paper -->", encoding="utf-8")
-    monkeypatch.setattr(pdf, "SITE", tmp_path)
-    pdf.link_from_home(tmp_path / "elsewhere" / "book.pdf")
-    assert "href" not in home.read_text(encoding="utf-8")
-    pdf.link_from_home(tmp_path / "book.pdf")
-    assert 'href="../book.pdf"' in home.read_text(encoding="utf-8")

@@ -5,25 +5,19 @@ the PDF.
 """
 
 import argparse
-import functools
 import html
 import io
-import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import yaml
-from browsers import find_browser
-from playwright.sync_api import Page, sync_playwright
+from pages import SITE, browsing, link_from_home, load, pages_in_order, published, settings
+from playwright.sync_api import Page
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, DictionaryObject, FloatObject, NameObject, TextStringObject
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parent.parent
-SITE = ROOT / "_build" / "html"
 PAPER = (
     "@page{size:A4;margin:18mm 16mm 20mm;"
     "@bottom-center{content:counter(page);font:9pt system-ui,sans-serif}}"
@@ -52,31 +46,9 @@ class Piece(NamedTuple):
     pdf: PdfReader
 
 
-def pages_in_order() -> list[str]:
-    """Return the book's pages in their order."""
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    parts = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
-    return [contents["root"], *parts]
-
-
 def address(name: str, place: str) -> str:
     """Return how links call a place of a page of the built book."""
     return (SITE / f"{name}.html").as_uri() + (f"#{place}" if place else "")
-
-
-@functools.cache
-def published() -> str:
-    """Return the address that the built pages give as their own."""
-    home = (SITE / "book" / "home.html").read_text(encoding="utf-8")
-    return re.search(r'rel="canonical" href="(.*?)book/home.html"', home)[1]
-
-
-def load(page: Page, name: str) -> None:
-    """Open a page of the book, its formulas and figures drawn."""
-    page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
-    page.evaluate("() => window.MathJax?.startup?.promise")
-    page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
-    page.wait_for_function("() => [...document.images].every(i => i.complete)")
 
 
 def printed(page: Page, before: int) -> PdfReader:
@@ -179,33 +151,15 @@ def _lead(link: DictionaryObject, writer: PdfWriter, page: int, top: float) -> N
     link[NameObject("/Dest")] = ArrayObject(there)
 
 
-def link_from_home(paper: Path) -> None:
-    """Let the home page lead to the PDF, where it lies among the built pages."""
-    if paper.resolve().parent != SITE:
-        return
-    home = SITE / "book" / "home.html"
-    link = f'<p>The whole book <a href="../{paper.name}">as one PDF</a>.</p>'
-    text = home.read_text(encoding="utf-8")
-    home.write_text(text.replace("<!-- paper -->", link), encoding="utf-8")
-
-
 def main() -> None:
     """Print the book that was built, or say in one line why that can't be."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="where the PDF goes")
     args = parser.parse_args()
-    browser = find_browser()
-    if browser is None:
-        sys.exit("make: printing needs Chromium or Chrome, and none was found; install one")
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = chromium.new_page()
+    config = settings()
+    with browsing("printing") as page:
         pieces = print_pages(page, pages_in_order())
         front = contents_page(page, config["title"], pieces)
-        chromium.close()
     whole = bind(pieces, front)
     whole.add_metadata({"/Title": config["title"], "/Author": config["author"]})
     args.file.parent.mkdir(parents=True, exist_ok=True)

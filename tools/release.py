@@ -1,7 +1,7 @@
-"""Make a release in ``_build/release``: the book as a folder in a zip, as a PDF, and the wheel.
+"""Make a release in ``_build/release``: the book as a zip, as a PDF and as an EPUB, and the wheel.
 
-Built twice from one commit, the zip and the wheel are the same to the byte; the PDF differs in
-the date that Chromium writes into it.
+Built twice from one commit, the zip, the EPUB and the wheel are the same to the byte; the PDF
+differs in the date that Chromium writes into it.
 """
 
 import argparse
@@ -108,7 +108,8 @@ def main() -> None:
     # A page on disk can't load the model that talks, so the zip goes without it.
     pack(SITE, name, target / f"{name}.zip", seconds, "_static/assistant")
     print("Printing them (3 minutes)", flush=True)
-    run([sys.executable, "tools/pdf.py", target / f"{name}.pdf"])
+    for kind in ("pdf", "epub"):
+        run([sys.executable, f"tools/{kind}.py", target / f"{name}.{kind}"])
     print("Building the wheel", flush=True)
     # From the commit, and not from the folder: setuptools takes along what lies about.
     source = target / "source"
