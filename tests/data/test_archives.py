@@ -316,7 +316,7 @@ def test_full_disk_of_pip_is_said_and_leaves_nothing(cache, tmp_path, monkeypatc
 PACKAGE = wheel(
     **{
         "small/a.txt": "one",
-        "small/noise.txt": random.Random(0).randbytes(150_000).hex(),
+        "small/noise.txt": random.Random(0).randbytes(300_000).hex(),  # pip draws a bar from 512 kB
         "small-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n",
         "small-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
         "small-1.0.dist-info/RECORD": "",
