@@ -5,6 +5,7 @@ the marker of the same name, so that ``make quick`` leaves it out. Every other t
 texts, models and packages, even where they have been fetched: it must not need them.
 """
 
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -13,9 +14,19 @@ from pathlib import Path
 
 import pytest
 from browsers import find_browser
-from project import skip_except_in_ci
+from project import WITHOUT_SANDBOX, skip_except_in_ci
+
+from course_lib.assignments import sandbox
 
 TESTS = Path(__file__).parent
+
+
+def pytest_report_header():
+    """Say where the sandbox's tests are left out, since there is none."""
+    if os.environ.get(WITHOUT_SANDBOX) == "1":
+        built, said = sandbox.probe()
+        return [] if built else [f"THE SANDBOX CAN'T BE BUILT HERE, its tests are left out: {said}"]
+    return []
 
 
 @contextmanager

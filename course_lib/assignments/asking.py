@@ -7,6 +7,7 @@ evaluated, and no word of the protocol says "right".
 import contextlib
 import functools
 import socket
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,10 @@ from course_lib.assignments.wire import Gone, Wire
 
 ROOTS = {"course_lib", "torch", "transformers", "collections"}
 Start = Callable[[], tuple[Any, socket.socket]]
+
+
+class NotStarted(RuntimeError):
+    """A worker ended, or failed, before it was given anything of the learner's."""
 
 
 class Lost(Exception):
@@ -188,22 +193,35 @@ class Runs:
     """The process that runs one submission's cells; started again when an answer ends it."""
 
     def __init__(
-        self, cells: list[str], seed: int, limits: Limits, end: float, start: Start | None = None
+        self,
+        cells: list[str],
+        seed: int,
+        limits: Limits,
+        end: float,
+        start: Start | None = None,
+        imports: str = "",
     ) -> None:
         self.start = start or functools.partial(sandbox.start, limits)
         self.cells, self.seed, self.limits, self.end = cells, seed, limits, end
+        self.imports = imports
         self.judge: Judge | None = None
         self.process: Any = None
         self.hopeless = ""
 
     def ready(self) -> Judge:
-        """Return the side that talks to it, with the cells run."""
+        """Return the side that talks to it, with the cells run.
+
+        Raises:
+            Lost: if the learner's cells end it.
+            NotStarted: if it ends before it has them.
+        """
         if self.hopeless:  # its own cells end it, so they would again
             raise Lost(self.hopeless)
         if self.judge is None or self.judge.lost:
             self.stop()
-            self.process, sock = self.start()
-            self.judge = Judge(Wire(sock, self.limits.output), self.limits)
+            if time.monotonic() > self.end:
+                raise Lost("it took too long")
+            self.judge = self.begin()
             self.judge.wire.deadline = self.end
             each, one = self.limits.cell_seconds, 0.9 * self.limits.seconds
             try:
@@ -212,6 +230,25 @@ class Runs:
                 self.hopeless = f"the notebook's cells can't be run: {error}"
                 raise Lost(self.hopeless) from None
         return self.judge
+
+    def begin(self) -> Judge:
+        """Start it, and let it run the chapter's imports; nothing of the learner's is there yet.
+
+        So no learner can bring about that this fails, nor pretend it.
+
+        Raises:
+            NotStarted: if it does.
+        """
+        try:
+            self.process, sock = self.start()
+            judge = self.judge = Judge(Wire(sock, self.limits.output), self.limits)
+            judge.wire.deadline = time.monotonic() + sandbox.PATIENCE
+            wrong = judge.must("begin", self.imports, sandbox.PATIENCE)
+        except (OSError, RuntimeError, Lost) as error:
+            raise NotStarted(str(error)) from error
+        if wrong is not None:
+            raise NotStarted(f"the chapter's imports fail in it: {wrong}")
+        return judge
 
     def stop(self) -> None:
         """End it and all that it started: its namespace dies with its first process."""

@@ -148,9 +148,12 @@ def grade_one(content: str, chapter: str, seed: int, own: str, exercises: str) -
     path = Path(worker.local_directory, f"{uuid.uuid4().hex}.ipynb")
     path.write_bytes(base64.b64decode(content))
     try:
-        return ask(Job(path, chapter, seed, own))
+        said = ask(Job(path, chapter, seed, own))
     finally:
         path.unlink()
+    if missing := pool.not_started(said):
+        raise RuntimeError(f"worker {worker.address}: {missing}")
+    return said
 
 
 def ask(job: Job) -> str:
@@ -168,8 +171,10 @@ def ask(job: Job) -> str:
             json.dumps([str(job.submission), job.chapter, job.seed, job.own]) + "\n"
         )
         process.stdin.flush()
-        if said := process.stdout.readline():
-            return str(said)
+        if said := str(process.stdout.readline()):
+            if pool.not_started(said):
+                process.wait()  # it has ended with this
+            return said
     return pool.to_text(pool.failed(job, "its judge ended early"))
 
 
@@ -183,8 +188,11 @@ def jobs() -> Iterator[Job]:
 def main() -> None:
     """Grade what is asked for, until nobody asks any more."""
     sandbox.libc("prctl", 1, signal.SIGKILL, 0, 0, 0)  # not to outlive the worker
-    for graded in pool.grade_many(jobs(), 1):
-        print(pool.to_text(graded), flush=True)
+    try:
+        for graded in pool.grade_many(jobs(), 1):
+            print(pool.to_text(graded), flush=True)
+    except RuntimeError as error:
+        print(json.dumps({pool.NOT_STARTED: str(error)}), flush=True)
 
 
 if __name__ == "__main__":

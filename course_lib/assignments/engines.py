@@ -21,7 +21,6 @@ from course_lib.assignments.verdicts import Limits
 
 PROGRAMS = ("docker", "podman")
 NUMBERS = itertools.count(1)
-WORKER = "course_lib.assignments.worker"
 
 
 @dataclasses.dataclass
@@ -97,7 +96,7 @@ class Engine:
                 f"build it, or get it: {self.program} pull {self.image}"
             )
         tried = subprocess.run(
-            [*self.command(Limits(), fresh()), "-c", f"import {WORKER}"],
+            [*self.command(Limits(), fresh()), "-c", f"import {sandbox.WORKER}"],
             capture_output=True,
             text=True,
         )
@@ -116,7 +115,7 @@ class Engine:
         ours, theirs = socket.socketpair()
         said, name = json.dumps(dataclasses.asdict(limits)), fresh()
         process = subprocess.Popen(
-            [*self.command(limits, name), "-m", WORKER, "-", said],
+            [*self.command(limits, name), "-m", sandbox.WORKER, "-", said],
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
             stderr=subprocess.DEVNULL,

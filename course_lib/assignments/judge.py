@@ -49,8 +49,14 @@ def load(chapter: str) -> tuple[list[Exercise], dict[str, Any], frozenset[str]]:
     path = chapter_path(chapter)
     exercises = read_chapter(path)
     names: dict[str, Any] = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(exercises[0].imports, chapter, "exec"), names)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(exercises[0].imports, chapter, "exec"), names)
+    except ImportError as error:
+        raise RuntimeError(
+            f"{chapter}: expected what the chapter imports, got: {error}; install it "
+            "(pip install -r requirements.txt)"
+        ) from None
     names["check"] = lambda *_: None
     shown = {
         source(cell).strip()
@@ -107,7 +113,7 @@ def judged(
         seconds = round(time.monotonic() - begun, 3)
         return Verdict(exercise.name, exercise.points, earned, visible, hidden, message, seconds)
 
-    if used := borrowed(exercise, runs.cells):
+    if used := borrowed(exercise, [runs.imports, *runs.cells]):
         return verdict("not yet", f"write it yourself: {used} is not to be used here")
     try:
         judge = runs.ready()
@@ -163,7 +169,7 @@ def grade(
         start: starts the process that runs its code; a new one of the sandbox unless given.
 
     Raises:
-        RuntimeError: where the sandbox can't be built; it says what to install.
+        RuntimeError: where the sandbox can't be built, or doesn't work; it says what to do.
         ValueError: if there is no such chapter.
     """
     if start is None:
@@ -184,8 +190,9 @@ def grade(
         return Graded(submission, chapter, seed, lost, problems, 0.0)
     # The chapter's own cells aren't run again, whoever handed them in with the answers.
     code = [cell["source"] for cell in cells if cell["kind"] == "code"]
-    mine = [exercises[0].imports, *(one for one in code if one.strip() not in shown)]
-    runs = Runs(mine, seed, limits, begun + limits.total_seconds, start)
+    mine = [one for one in code if one.strip() not in shown]
+    imports, end = exercises[0].imports, begun + limits.total_seconds
+    runs = Runs(mine, seed, limits, end, start, imports)
     verdicts = []
     try:
         for exercise in exercises:

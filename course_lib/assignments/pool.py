@@ -1,6 +1,9 @@
 """Many submissions at once: each has a judge of its own, forked from one that has torch loaded.
 
-A judge that dies, of whatever a submission made it do, costs that submission alone.
+A judge that dies, of whatever a submission made it do, costs that submission alone. A worker that
+ends before it was given anything of a submission costs nobody anything: grading waits until nothing
+else runs, and tries a worker that no learner's code comes near. If that one fails, too, grading
+stops; else the submission is graded once more, alone.
 """
 
 import contextlib
@@ -20,6 +23,8 @@ from course_lib.assignments.engines import Engine
 from course_lib.assignments.verdicts import Graded, Job, Limits, Verdict
 
 JUDGE_MEMORY = 4 * 2**30  # bytes that a judge may take for what an answer returns
+NOT_STARTED = "not started"  # in place of what came out: why a worker couldn't be
+TRIES, PAUSE = 3, 1.0  # of a worker alone, and seconds between: what was ended may still be ending
 
 
 @dataclasses.dataclass
@@ -29,6 +34,7 @@ class Running:
     job: Job
     pid: int
     deadline: float
+    again: bool = False
     text: bytes = b""
 
 
@@ -81,6 +87,49 @@ class Zygotes:
         found = self.begun[chapter]
         return found.fork if found else self.anew
 
+    def trial(self, chapter: str, why: str) -> None:
+        """Start a worker of which no learner's code comes near.
+
+        Args:
+            chapter: whose imports it runs.
+            why: what was said of the one that couldn't be started.
+
+        Raises:
+            RuntimeError: if it can't be started, either; it says what to do.
+        """
+        from course_lib.assignments import judge
+        from course_lib.assignments.asking import NotStarted, Runs
+
+        for _ in range(TRIES):
+            time.sleep(PAUSE)
+            start = self.starter(chapter, set())
+            imports = judge.load(chapter)[0][0].imports
+            runs = Runs([], 0, self.limits, 0.0, start, imports)
+            try:
+                runs.begin()
+                return
+            except NotStarted as error:
+                why = str(error)
+                self.end(chapter)
+            finally:
+                runs.stop()
+        said = self.wrong() or "Is there memory for one? Fewer --workers take less."
+        raise RuntimeError(
+            f"{chapter}: expected a worker that starts, before it gets any submission, got none "
+            f"({why}). {said} Grading stops here, and nobody lost a point by it; what was graded "
+            "is kept, and the same command goes on from there."
+        )
+
+    def wrong(self) -> str:
+        """Return what is wrong with the sandbox, or the engine, and what to do; or nothing."""
+        if self.engine is None:
+            return sandbox.probe(whole=True)[1]
+        try:
+            self.engine.need()
+        except RuntimeError as error:
+            return str(error)
+        return ""
+
     def anew(self) -> Any:
         """Start a worker that isn't a fork."""
         if self.engine:
@@ -96,6 +145,7 @@ class Zygotes:
 def fork(job: Job, limits: Limits, start: Callable[[], Any]) -> tuple[int, int]:
     """Start a judge; return its process id and where its result can be read."""
     from course_lib.assignments import judge
+    from course_lib.assignments.asking import NotStarted
 
     read, write = os.pipe()
     pid = os.fork()
@@ -113,11 +163,22 @@ def fork(job: Job, limits: Limits, start: Callable[[], Any]) -> tuple[int, int]:
         )
         with os.fdopen(write, "w") as out:
             out.write(to_text(graded))
+    except NotStarted as error:
+        with contextlib.suppress(Exception):
+            os.write(write, json.dumps({NOT_STARTED: str(error)[:1000]}).encode())
     except BaseException as error:
         with contextlib.suppress(Exception):
             os.write(write, to_text(failed(job, f"not graded: {type(error).__name__}")).encode())
     finally:
         os._exit(0)
+
+
+def not_started(text: str | bytes) -> str:
+    """Return why a judge's worker couldn't be started, or nothing if it could."""
+    with contextlib.suppress(ValueError):
+        if isinstance(said := json.loads(text), dict):
+            return str(said.get(NOT_STARTED, ""))
+    return ""
 
 
 def grade_many(
@@ -135,22 +196,36 @@ def grade_many(
         engine: whose containers take bubblewrap's place, if any; it works, as its ``need`` says.
 
     Raises:
-        RuntimeError: where the sandbox can't be built; it says what to install.
+        RuntimeError: where the sandbox can't be built, or no worker can be started in it; it says
+            what to do.
     """
     if engine is None:
         sandbox.need()
     groups.sweep()
     limits = limits or Limits()
-    waiting = iter(jobs)
+    waiting, alone = iter(jobs), list[tuple[Job, str]]()
     running: dict[int, Running] = {}
     selector, zygotes = selectors.DefaultSelector(), Zygotes(limits, engine)
+
+    def begin(job: Job, again: bool) -> None:
+        used = {one.job.chapter for one in running.values()}
+        pid, pipe = fork(job, limits, zygotes.starter(job.chapter, used))
+        deadline = time.monotonic() + limits.total_seconds + sandbox.PATIENCE + 30
+        running[pipe] = Running(job, pid, deadline, again)
+        selector.register(pipe, selectors.EVENT_READ)
+
     try:
         while True:
-            while len(running) < workers and (job := next(waiting, None)) is not None:
-                used = {one.job.chapter for one in running.values()}
-                pid, pipe = fork(job, limits, zygotes.starter(job.chapter, used))
-                running[pipe] = Running(job, pid, time.monotonic() + limits.total_seconds + 30)
-                selector.register(pipe, selectors.EVENT_READ)
+            # One whose worker couldn't be started goes alone, after a worker without it.
+            if alone and not running:
+                first, why = alone.pop()
+                zygotes.trial(first.chapter, why)
+                begin(first, again=True)
+            free = workers if not any(one.again for one in running.values()) else 1
+            while not alone and len(running) < free:
+                if (job := next(waiting, None)) is None:
+                    break
+                begin(job, again=False)
             if not running:
                 return
             for key, _ in selector.select(timeout=1):
@@ -163,10 +238,14 @@ def grade_many(
                 os.waitpid(one.pid, 0)
                 groups.sweep()  # what a judge that was killed has left
                 del running[key.fd]
+                why = not_started(one.text)
+                if why and not one.again:
+                    alone.append((one.job, why))
+                    continue
                 try:
                     done = from_text(one.text)
-                except ValueError:
-                    done = failed(one.job, "its judge ended early")
+                except (ValueError, KeyError):
+                    done = failed(one.job, why or "its judge ended early")
                 yield done
             for one in running.values():
                 if time.monotonic() > one.deadline:

@@ -27,6 +27,7 @@ from course_lib.assignments.verdicts import Limits
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts")
+EMPTY = ("/tmp", "/dev/shm")
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/tmp",
@@ -42,6 +43,12 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
+
+# A worker loads torch, which takes seconds: at first it is enough that it can be found.
+WORKER = "course_lib.assignments.worker"
+FIRST = "numpy, importlib.util\nassert importlib.util.find_spec('torch'), 'torch is missing'"
+PROBE = "import {}\nfrom course_lib.assignments import sandbox\nsandbox.close_in("
+PATIENCE = 120  # seconds for a process within the walls to begin
 
 # System calls, by their numbers on x86_64 and aarch64; -1 where one doesn't exist. The learner's
 # code gets EPERM: it needs no socket, no other program, no namespace and no kernel's machinery.
@@ -165,46 +172,75 @@ def close_in(limits: dict[str, float], last: Callable[[], None] | None = None) -
     libc("prctl", 22, 2, ctypes.create_string_buffer(pointer, len(pointer)), 0, 0)
 
 
+def roots() -> list[str]:
+    """Return the folders in which Python lies, beside the system's."""
+    found = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])}
+    return sorted(found - {"/usr", "/"})
+
+
 def command(limits: Limits) -> list[str]:
     """Return bubblewrap's part of a command: what is seen inside, and what isn't."""
     walls = ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
     walls += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--clearenv"]
-    roots = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])}
-    for path in (*SYSTEM, *sorted(roots - {"/usr", "/"})):
+    for path in (*SYSTEM, *roots()):
         if Path(path).is_symlink():
             walls += ["--symlink", os.readlink(path), path]
         elif Path(path).exists():
             walls += ["--ro-bind", path, path]
     walls += ["--ro-bind", str(PACKAGE), "/course/course_lib", "--proc", "/proc", "--dev", "/dev"]
     size = ["--size", str(limits.disk)]
-    walls += [*size, "--tmpfs", "/tmp", *size, "--tmpfs", "/dev/shm"]
+    for place in EMPTY:
+        walls += [*size, "--tmpfs", place]
     walls += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     for name, value in ENVIRONMENT.items():
         walls += ["--setenv", name, value]
     return walls
 
 
-@functools.cache
-def why_not() -> str | None:
-    """Return what keeps the sandbox from working here, with what to do; None if it works."""
+def probe(whole: bool = False) -> tuple[bool, str]:
+    """Try the sandbox; return whether its walls can be built here, and what is wrong, or "".
+
+    Args:
+        whole: whether to load all that a worker loads, which takes seconds.
+    """
     if sys.platform != "linux" or platform.machine() not in MACHINES:
-        return "Grading needs Linux on x86_64 or aarch64; run it there, or in a virtual machine."
+        wanted = "Linux on x86_64 or aarch64; run it there, or in a virtual machine."
+        return False, f"Grading needs {wanted}"
     if not shutil.which("bwrap"):
-        return "Grading needs bubblewrap: install it (sudo apt-get install bubblewrap)."
-    if any(Path(sys.prefix).is_relative_to(place) for place in ("/tmp", "/dev/shm")):
-        return (
-            "The sandbox has an empty /tmp and /dev/shm of its own, and Python lies there "
-            f"({sys.prefix}): move the project or its environment to another folder."
-        )
-    tried = subprocess.run([*command(Limits()), "/usr/bin/true"], capture_output=True, text=True)
-    if tried.returncode:
-        said = (tried.stderr.strip().split("\n") or [""])[-1][:200]
-        return (
+        return False, "Grading needs bubblewrap: install it (sudo apt-get install bubblewrap)."
+    limits, first = Limits(), WORKER if whole else FIRST
+    program = PROBE.format(first) + json.dumps(dataclasses.asdict(limits)) + ")"
+    run = [*command(limits), sys.executable, "-c", program]
+    try:
+        tried = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return True, f"The sandbox can be built here, but in it Python takes over {PATIENCE} s."
+    if not tried.returncode:
+        return True, ""
+    # What stands in the way: namespaces, a folder that the sandbox hides, or what Python lacks.
+    said = (tried.stderr.strip().split("\n") or [""])[-1][:200]
+    if said.startswith("bwrap: ") and "execvp" not in said:
+        return False, (
             f"bubblewrap can't build its sandbox here ({said}): allow user namespaces (on Ubuntu "
             "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, on Debian sudo sysctl "
             "kernel.unprivileged_userns_clone=1), or grade on another machine."
         )
-    return None
+    if hidden := [one for one in roots() for place in EMPTY if Path(one).is_relative_to(place)]:
+        return False, (
+            "The sandbox has an empty /tmp and /dev/shm of its own, and Python lies there "
+            f"({hidden[0]}): move the project or its environment to another folder."
+        )
+    return True, (
+        f"The sandbox can be built here, but Python doesn't work in it ({said}): it sees only "
+        f"{', '.join(roots())} and the system's libraries; expected there what is missing: "
+        "install it (pip install -r requirements.txt), or make a new environment."
+    )
+
+
+@functools.cache
+def why_not() -> str | None:
+    """Return what keeps the sandbox from working here, with what to do; None if it works."""
+    return probe()[1] or None
 
 
 def need() -> None:
@@ -237,7 +273,7 @@ class Walled:
 
 def start(
     limits: Limits,
-    module: str = "course_lib.assignments.worker",
+    module: str = WORKER,
     kind: socket.SocketKind = socket.SOCK_STREAM,
     words: Sequence[str] = (),
     group: Group | None = None,

@@ -122,6 +122,8 @@ class Worker(Peer):
     def serve(self, form: Form, data: bytes, writer: Writer) -> Form:
         """Return the forms of what the judge asks for."""
         what, number, *more = form
+        if what == "begin":
+            return self.begin(number, *more)
         if what == "start":
             return self.start(*number)
         if what == "define":
@@ -142,6 +144,15 @@ class Worker(Peer):
                 made = target[found[0]] if what == "item" else iter(target)
                 return [writer.write(made)]
             return super().serve(form, data, writer)
+
+    def begin(self, imports: str, seconds: float) -> Form:
+        """Run what the chapter imports, before anything of the learner's; return what is wrong."""
+        try:
+            with limited(seconds):
+                exec(compile(plain(imports), "<imports>", "exec"), self.names)
+        except Exception as error:
+            return [": ".join(told(error))[:200]]
+        return [None]
 
     def start(self, cells: list[str], seed: int, cell_seconds: float, seconds: float) -> Form:
         """Run a notebook's cells, each after the other; what one raises stays its own."""

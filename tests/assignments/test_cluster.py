@@ -1,18 +1,20 @@
 """Grading in a Dask cluster: all results are there, each once, also if a worker is killed."""
 
+import json
 import os
 import signal
 import sys
 from collections import Counter
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from graded_class import EXERCISES, hand_in
 
-from course_lib.assignments import cluster, sandbox
+from course_lib.assignments import cluster, pool, sandbox
 from course_lib.assignments.__main__ import main
 from course_lib.assignments.grade import grade
-from course_lib.assignments.gradebook import FILE, Gradebook
+from course_lib.assignments.gradebook import FILE, Gradebook, fingerprint
 from course_lib.assignments.verdicts import Job
 
 LEARNERS = 7
@@ -87,3 +89,24 @@ def test_only_plain_values_go_to_a_worker(tmp_path):
     path.write_bytes(b"\xff{}")
     sent = cluster.packed(Job(path, "background", 7))
     assert [type(one) for one in sent] == [str, str, int, str, str]
+
+
+def test_a_machine_that_cannot_start_a_worker_stops_grading_and_says_which(monkeypatch, tmp_path):
+    said = json.dumps({pool.NOT_STARTED: "no worker starts"})
+    worker = SimpleNamespace(address="tcp://10.0.0.2:1", local_directory=str(tmp_path))
+    monkeypatch.setattr(cluster, "dask", lambda: SimpleNamespace(get_worker=lambda: worker))
+    monkeypatch.setattr(sandbox, "why_not", lambda: None)
+    monkeypatch.setattr(cluster, "ask", lambda _: said)
+    mark = fingerprint(EXERCISES)
+    with pytest.raises(RuntimeError, match=r"worker tcp://10.0.0.2:1: no worker starts"):
+        cluster.grade_one("", "background", 1, "", mark)
+
+
+def test_a_process_that_cannot_start_a_worker_says_so_to_the_machine(monkeypatch, capsys):
+    def nothing(*_):
+        raise RuntimeError("no worker starts")
+
+    monkeypatch.setattr(pool, "grade_many", nothing)
+    monkeypatch.setattr(sandbox, "libc", lambda *_: 0)
+    cluster.main()
+    assert pool.not_started(capsys.readouterr().out) == "no worker starts"

@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import venv
 from pathlib import Path
 
 import pytest
+import walled
 from graded_class import make_class
-from project import ROOT
-from walled import WITHOUT, need_walls
+from project import ROOT, WITHOUT_SANDBOX
 
 from course_lib.assignments import sandbox
 from course_lib.assignments.verdicts import Limits
@@ -122,28 +124,30 @@ def test_the_filter_names_both_machines():
 
 
 @pytest.mark.parametrize(
-    ("variables", "outcome"),
+    ("variables", "built", "outcome"),
     [
-        ({}, pytest.skip.Exception),
-        ({"CI": "true"}, pytest.fail.Exception),
-        ({"CI": "true", WITHOUT: "1"}, pytest.skip.Exception),
+        ({}, False, pytest.skip.Exception),
+        ({"CI": "true"}, False, pytest.fail.Exception),
+        ({"CI": "true", WITHOUT_SANDBOX: "1"}, False, pytest.skip.Exception),
+        ({"CI": "true", WITHOUT_SANDBOX: "1"}, True, pytest.fail.Exception),
     ],
-    ids=["at home", "in CI", "in CI that says so"],
+    ids=["at home", "in CI", "in CI that says so", "in CI, where it only doesn't work"],
 )
-def test_in_ci_a_sandbox_that_is_not_there_is_a_failure(monkeypatch, variables, outcome):
-    monkeypatch.setattr(sandbox, "why_not", lambda: "no walls.")
-    for name in ("CI", WITHOUT):
+def test_in_ci_a_sandbox_that_does_not_work_is_a_failure(monkeypatch, variables, built, outcome):
+    monkeypatch.setattr(walled, "tried", lambda: (built, "no walls."))
+    for name in ("CI", WITHOUT_SANDBOX):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(outcome, match="no walls"):
-        need_walls()
+        walled.need_walls()
 
 
 def test_where_bubblewrap_is_missing_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = sandbox.why_not.__wrapped__()
-    assert said == "Grading needs bubblewrap: install it (sudo apt-get install bubblewrap)."
+    said = "Grading needs bubblewrap: install it (sudo apt-get install bubblewrap)."
+    assert sandbox.probe() == (False, said)
+    assert sandbox.why_not.__wrapped__() == said
 
 
 def test_where_it_cannot_be_built_it_says_why(monkeypatch, tmp_path):
@@ -151,24 +155,39 @@ def test_where_it_cannot_be_built_it_says_why(monkeypatch, tmp_path):
     broken.write_text("#!/bin/sh\necho 'bwrap: no namespaces' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    said = sandbox.why_not.__wrapped__()
+    built, said = sandbox.probe()
+    assert not built
     assert "bwrap: no namespaces" in said
     assert "allow user namespaces" in said
 
 
-@pytest.mark.parametrize("place", ["/tmp/course/.venv", "/dev/shm/venv"])
-def test_a_python_that_the_sandbox_hides_is_refused_before_anybody_gets_zero(monkeypatch, place):
-    monkeypatch.setattr(sys, "prefix", place)
-    monkeypatch.setattr(sandbox.shutil, "which", lambda name: f"/usr/bin/{name}")
-    said = sandbox.why_not.__wrapped__()
-    assert place in said
-    assert "move the project or its environment" in said
+@pytest.mark.parametrize("place", sandbox.EMPTY)
+def test_a_python_that_the_sandbox_hides_is_refused_before_anybody_gets_zero(walls, place):
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        venv.create(Path(folder, "venv"), symlinks=True)
+        code = "from course_lib.assignments import sandbox; print(*sandbox.probe(), sep='|')"
+        run = [f"{folder}/venv/bin/python", "-c", code]
+        done = subprocess.run(run, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    built, said = done.stdout.split("|")
+    assert built == "False"
+    assert f"Python lies there ({folder}/venv): move the project or its environment" in said
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_where_python_lacks_something_within_the_walls_it_says_what(walls, monkeypatch, whole):
+    assert sandbox.probe(whole) == (True, "")
+    monkeypatch.setitem(sandbox.ENVIRONMENT, "PYTHONPATH", "/nowhere")
+    built, said = sandbox.probe(whole)
+    assert built
+    assert "Python doesn't work in it (ModuleNotFoundError: No module named 'course_lib" in said
+    assert sys.prefix in said
 
 
 @pytest.mark.parametrize("system", ["darwin", "win32"])
 def test_on_another_system_it_says_where_to_grade(monkeypatch, system):
     monkeypatch.setattr(sys, "platform", system)
-    said = sandbox.why_not.__wrapped__()
+    built, said = sandbox.probe()
+    assert not built
     assert said.startswith("Grading needs Linux")
 
 
