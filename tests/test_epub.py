@@ -9,9 +9,13 @@ import epub_clean
 import epub_package
 import pytest
 from lxml import etree
+from project import ROOT
 
 XHTML = epub.XHTML
-MATH = '<math xmlns="http://www.w3.org/1998/Math/MathML"><mi data-mjx-texclass="ORD">x</mi></math>'
+MATH = """<math xmlns="http://www.w3.org/1998/Math/MathML"><mi data-mjx-auto-op="false">ln</mi><mo
+data-mjx-texclass="NONE">\u2061</mo><mi>x</mi><mtable
+columnalign="right left"><mtr><mtd/><mtd/></mtr>
+</mtable></math>"""
 FIRST = """<article xmlns="http://www.w3.org/1999/xhtml"><section id="first">
 <h1>First<a class="headerlink" href="#first">#</a></h1>
 <p>Of <span class="math notranslate">\\(x &lt; 1\\)</span> see
@@ -40,7 +44,9 @@ class="mi">7</span></span></pre></div></div>
 <div class="lm-controls" hidden=""><input type="range"/></div>
 <div role="img" aria-label="a line"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path
 d="M0 0h1" style="stroke:var(--lm-ink,#1f2430);fill:color-mix(in srgb,var(--lm-key,#8c3705) 20%,\
-var(--lm-paper,#fff))"/><use href="#fold"/></svg></div>
+var(--lm-paper,#fff))"/><rect style="fill:var(--lm-surface,#f4f5f7)"/>
+<text style="fill:var(--lm-paper,#fff)">7</text><use
+href="#fold"/></svg></div>
 <script>move()</script></figure></div></div>
 </section></article>"""
 SECOND = """<article xmlns="http://www.w3.org/1999/xhtml"><section id="second"><h1>Second</h1>
@@ -69,7 +75,14 @@ def texts(leaf):
 def test_a_formula_is_mathml_that_also_tells_its_tex(bound):
     (math,) = bound[0][0].body.iter("{http://www.w3.org/1998/Math/MathML}math")
     assert math.get("alttext") == "x < 1"
-    assert not math[0].attrib, "only MathJax knows these"
+    ln, apply, _, table = math
+    assert not ln.attrib, "only MathJax knows these"
+    # Browsers don't do by themselves what these say.
+    assert apply.attrib == {"rspace": "0.167em"}
+    assert [cell.get("style").split(";")[0] for cell in table[0]] == [
+        "text-align:right",
+        "text-align:left",
+    ]
     with pytest.raises(ValueError, match="formulas: expected 1 as MathML, got 0"):
         epub.leaves_of({"book/first": [FIRST]})
 
@@ -126,10 +139,19 @@ def test_ink_is_the_reader_s_and_a_hue_is_one_for_light_and_dark(bound):
     path, use = (next(bound[0][0].body.iter(epub_clean.SVG + name)) for name in ("path", "use"))
     key = epub_clean.COLORS["key"]
     assert path.get("style") == f"stroke:currentColor;fill:{key}33"
+    # What is written on a hue is white; what lies on a line hides it.
+    for name, fill in {"text": "#fff", "rect": "#808080"}.items():
+        assert next(bound[0][0].body.iter(epub_clean.SVG + name)).get("style") == f"fill:{fill}"
     assert use.attrib == {"{http://www.w3.org/1999/xlink}href": "#fold"}
     rules = [" ".join(rule.split()) for rule in bound[2].strip().split("\n")]
     assert rules[0] == ".lm-tool { color: currentColor; }"
     assert rules[1] == ".lm-tool b, .lm-tool i { color: currentColor; }"
+
+
+def test_every_color_of_a_figure_has_one_here():
+    files = (ROOT / "course_lib" / "figures").glob("*.*")
+    used = re.findall(r"var\(--lm-([a-z-]+)[,)]", "".join(f.read_text("utf-8") for f in files))
+    assert set(used) <= set(epub_clean.COLORS)
 
 
 def luminance(color):

@@ -11,6 +11,8 @@ from lxml import etree
 from pages import published
 
 SVG = "{http://www.w3.org/2000/svg}"
+MATH = "{http://www.w3.org/1998/Math/MathML}"
+APPLY = "\u2061"  # stands unseen between a function and what it is applied to
 # The book's colors on any ground: ink is the reader's; each hue has 4 : 1 on white and on black.
 COLORS = {
     **dict.fromkeys(("ink", "stream", "muted"), "currentColor"),
@@ -20,6 +22,7 @@ COLORS = {
     "line": "#80808060",
     "edge": "#808080",
     "accent": "#5877c8",
+    "on-accent": "#fff",
     "query": "#2f7be5",
     "key": "#c06420",
     "value": "#0d8a6a",
@@ -33,6 +36,9 @@ COLORS = {
     "sans": '"Course Sans", sans-serif',
     "serif": "serif",
 }
+# What is written on a hue, and what lies on a line.
+OPAQUE = {"text": ("fill:transparent", "fill:#fff"), "rect": ("fill:#80808020", "fill:#808080")}
+RIGHT = "Show what is right"  # leads to what speaks for and against each choice
 CONTROL = re.compile(r"\b(input|button|select|textarea|lm-(slider|marks|controls|button|field))\b")
 MARKED = re.compile(r"line|k[ncdrt]?|ow|c1?")  # of code: lines, keywords and comments
 
@@ -100,9 +106,17 @@ def put_formulas(article: etree._Element, formulas: Sequence[str]) -> None:
     if len(places) != len(formulas):
         raise ValueError(f"formulas: expected {len(places)} as MathML, got {len(formulas)}")
     for place, formula in zip(places, map(etree.fromstring, formulas), strict=True):
-        for each in formula.iter():
+        for each in formula.iter(MATH + "*"):
             for name in [n for n in each.attrib if n.startswith("data-") or n == "class"]:
                 del each.attrib[name]
+            # What browsers leave out of MathML: columns that are aligned, and a space as in "ln p".
+            sides = each.get("columnalign", "").split()
+            for row in each if sides else ():
+                for side, cell in zip(sides, row, strict=False):
+                    cell.set("style", f"text-align:{side};padding-left:0;padding-right:0")
+            behind = each.getnext()
+            if each.text == APPLY and behind is not None and behind.text not in ("(", "["):
+                each.set("rspace", "0.167em")
         formula.set("alttext", plain(place)[2:-2].strip())
         place.text = None
         place.append(formula)
@@ -140,6 +154,7 @@ def clean(article: etree._Element, page: str) -> None:
         # Attributes as XML and older readers want them.
         if "style" in each.attrib:
             each.set("style", colored(each.get("style")))
+            each.set("style", each.get("style").replace(*OPAQUE.get(name, ("", ""))))
         if "lang" in each.attrib:
             each.set("{http://www.w3.org/XML/1998/namespace}lang", each.get("lang"))
         if "href" in each.attrib and each.tag.startswith(SVG):
@@ -195,7 +210,8 @@ def fold_out(article: etree._Element) -> etree._Element:
             answer.append(made("h2"))
             answer[0].append(made("a", plain(heading(fold)), href=f"#ask-{number}"))
             answers.append(answer)
-        last[0].text = "Show what is right" if "choice" in kinds else label
+        if last[0].text in ("", RIGHT):
+            last[0].text = RIGHT if "choice" in kinds else label
         body = made("div", summary.tail or "", class_="answer")
         body.extend(fold[1:])
         if "choice" in kinds:
