@@ -4,6 +4,7 @@ const says = find(".lm-says");
 const now = {
   ids: [], seen: [], layer: data.layers - 1, head: 0, runs: false, from: null,
   draws: {temperature: 0.8, k: Infinity, p: 0.95}, // how a token is drawn
+  prompt: data.prompt, anew: true, told: 0,
   made: [], written: 0, // what is asked for behind the prompt, and how much of it is there
 };
 let model;
@@ -27,7 +28,7 @@ const best = (shares, n) => [...shares.keys()].sort((a, b) => shares[b] - shares
 
 // What is asked for stands in `now`; the model comes after it, in slices, so that the page can answer.
 const SLICE = 12; // milliseconds
-let busy = false;
+let busy = true; // until the model is there
 const work = async () => {
   if (busy) return;
   busy = true;
@@ -275,6 +276,7 @@ const mute = button(words.mute, () => {
   if (!model.off.delete(name)) model.off.add(name);
   rewrite();
 }, more);
+mute.disabled = true;
 
 // The views, drawn while they are open.
 const views = find(".views"), squares = find(".heads"), sums = find(".look");
@@ -302,7 +304,7 @@ const arm = () => {
   from.addEventListener("focus", () => run(false)); // its list stays while one chooses
   find(".from").append(from.parentElement);
 };
-views.addEventListener("toggle", () => { if (views.open && model && !busy) look(); });
+views.addEventListener("toggle", () => { if (views.open && !busy) look(); });
 
 // A reader's first sign on the page.
 const SIGNS = ["pointermove", "pointerdown", "wheel", "keydown", "focusin"];
@@ -311,7 +313,8 @@ const sign = new Promise((done) => { for (const name of SIGNS) addEventListener(
 const open = async () => {
   model = new Transformer(courseModels.writer);
   arm();
-  await begin(data.prompt);
+  busy = false;
+  await work();
   start(drawArcs);
   const watch = new ResizeObserver(drawArcs);
   for (const each of [list, list.parentElement]) watch.observe(each);
@@ -322,5 +325,11 @@ new IntersectionObserver(async (entries, observer) => {
   if (!entries.some((entry) => entry.isIntersecting)) return;
   observer.disconnect();
   if (!globalThis.courseModels?.writer) await sign;
-  load().then(open).catch(() => write(says, say(words.fails, {src: data.src})));
+  load().then(open).catch(() => {
+    run(false);
+    for (const part of [controls, find(".more")]) part.hidden = true;
+    write(says, say(words.fails, {src: data.src}));
+  });
 }).observe(figure);
+// Who presses before the model is there is answered when it is.
+for (const part of [controls, find(".more")]) part.hidden = false;

@@ -38,9 +38,7 @@ def view(browser, model, tmp_path):
         page = contexts[-1].new_page()
         page.goto((tmp_path / "page.html").as_uri())
         page.mouse.move(5, 5)  # a reader's first sign
-        if javascript and held:
-            page.get_by_role("button", name="Write the next token").wait_for()
-        return page
+        return settled(page) if javascript and held else page
 
     yield opened
     for context in contexts:
@@ -50,6 +48,13 @@ def view(browser, model, tmp_path):
 def settled(page):
     page.locator(".lm-writer[aria-busy=false]").wait_for()
     return page
+
+
+def write(page, n):
+    """Press in quick succession."""
+    press = f"(button) => {{ for (let i = 0; i < {n}; i++) button.click(); }}"
+    page.get_by_role("button", name="Write the next token").evaluate(press)
+    settled(page)
 
 
 def table(page):
@@ -161,11 +166,9 @@ def test_a_head_that_is_off_rewrites_the_text_and_put_on_again_it_is_the_same(vi
     page.get_by_label("Begin a verse").fill("winter")
     page.locator(".more summary").click()
     page.get_by_role("slider", name="Temperature").press("End")
-    for _ in range(3):
-        page.get_by_role("button", name="Write the next token").click()
+    write(page, 3)
     settled(page).locator(".next tbody button").nth(7).click()  # a choice stays, whatever the heads
-    for _ in range(9):
-        page.get_by_role("button", name="Write the next token").click()
+    write(page, 9)
     before, last = written(page), table(page)
     page.get_by_role("slider", name="Temperature").press("Home")
     page.get_by_role("group", name="Head").get_by_label("2").check()
@@ -319,8 +322,7 @@ def test_one_look_is_shown_with_its_numbers(view, model):
 def test_the_views_follow_the_text_beyond_the_context(view):
     page = view()
     page.locator(".views summary").click()
-    for _ in range(20):
-        page.get_by_role("button", name="Write the next token").click()
+    write(page, 20)
     assert page.locator(".look tbody tr").count() == 5
     assert page.locator(".grid text").count() <= 12
 
@@ -329,8 +331,7 @@ def test_beyond_its_context_it_forgets_as_the_package_does_and_says_so(view, mod
     page = view()
     page.locator(".more summary").click()
     page.get_by_role("slider", name="Temperature").press("Home")
-    for _ in range(20):
-        page.get_by_role("button", name="Write the next token").click()
+    write(page, 20)
     text = generate(model, TOKENIZER, PROMPT, max_new_tokens=20)
     assert written(page) == PROMPT + text
     assert "16 tokens at most" in page.locator(".lm-says").inner_text()
@@ -388,8 +389,13 @@ def test_the_script_is_asked_for_at_a_reader_s_first_sign(browser, model, tmp_pa
     page.goto((tmp_path / "page.html").as_uri(), wait_until="networkidle")
     assert asked == ["page.html"]
     assert page.locator(".heads svg").count() == 8, "what Python drew stays until then"
+    # A button that is pressed before the model is there is answered when it is.
+    (tmp_path / "late.js").write_text(
+        export.runtime() + export.model_script(model, TOKENIZER, "writer"), encoding="utf-8"
+    )
     with page.expect_request("**/late.js"):
-        page.keyboard.press("Tab")
+        page.get_by_role("button", name="Write the next token").click()
+    assert len(written(page)) > len(PROMPT)
     page.close()
 
 
@@ -405,6 +411,7 @@ def test_a_script_that_can_t_be_had_or_is_broken_is_told(browser, model, tmp_pat
     says = page.locator(".lm-says").filter(has_text="missing.js")
     says.wait_for()
     assert "could not be loaded" in says.inner_text()
+    assert not page.get_by_role("button").first.is_visible()
     page.close()
 
 
