@@ -155,6 +155,8 @@ def clean(article: etree._Element, page: str) -> None:
         if "style" in each.attrib:
             each.set("style", colored(each.get("style")))
             each.set("style", each.get("style").replace(*OPAQUE.get(name, ("", ""))))
+        if each.get("role") == "doc-biblioentry":  # deprecated
+            del each.attrib["role"]
         if "lang" in each.attrib:
             each.set("{http://www.w3.org/XML/1998/namespace}lang", each.get("lang"))
         if "href" in each.attrib and each.tag.startswith(SVG):
