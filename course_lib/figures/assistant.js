@@ -8,18 +8,23 @@ const note = (text) => write(find(".lm-says"), text);
 const home = new URL(data.src, document.baseURI);
 let engine, stopping;
 
+// What comes over the network, or in the reader's words why it doesn't.
+const had = (what, signal) => what.catch(() => {
+  signal.throwIfAborted();
+  throw new Error(words.network);
+});
 // The model's file, from the browser's own store if it is there; else fetched, and kept there.
 const modelFile = async (signal) => {
   const url = new URL(data.model, home).href;
   const store = await globalThis.caches?.open(STORE).catch(() => null);
   const kept = await store?.match(url);
   if (kept) return kept.blob();
-  const answer = await fetch(url, {signal, cache: "no-store"}); // else it would be kept twice
+  const answer = await had(fetch(url, {signal, cache: "no-store"}), signal); // else it would be kept twice
   if (!answer.ok) throw new Error(say(words.missing, {status: answer.status}));
   const whole = Number(answer.headers.get("Content-Length")), parts = [];
   let got = 0, told = 0;
-  const reader = answer.body.getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+  const reader = answer.body.getReader(), next = () => had(reader.read(), signal);
+  for (let part = await next(); !part.done; part = await next()) {
     parts.push(part.value);
     got += part.value.length;
     if (whole && got / whole >= told + 0.25) note(say(words.loads, {share: percent(told = got / whole)}));
@@ -33,7 +38,7 @@ const modelFile = async (signal) => {
 };
 const load = async (signal) => {
   const file = await modelFile(signal);
-  const {Wllama, LoggerWithoutDebug} = await import(new URL("esm/index.min.js", home).href);
+  const {Wllama, LoggerWithoutDebug} = await had(import(new URL("esm/index.min.js", home).href), signal);
   const made = new Wllama({default: new URL("esm/wasm/wllama.wasm", home).href}, {suppressNativeLog: true, logger: LoggerWithoutDebug});
   // Several threads need a page that is isolated from others, as the server's headers say.
   const threads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
@@ -170,7 +175,7 @@ const open = () => {
 };
 const offer = () => {
   controls.replaceChildren();
-  button(words.open, async () => {
+  return button(words.open, async () => {
     stopping = new AbortController();
     const {signal} = stopping;
     controls.replaceChildren();
@@ -180,7 +185,7 @@ const offer = () => {
       engine = await load(signal);
       open();
     } catch (error) {
-      offer();
+      offer().focus();
       note(signal.aborted ? words.offer : say(words.fails, {why: error.message}));
     }
   });

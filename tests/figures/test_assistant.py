@@ -125,6 +125,15 @@ def fake(tmp_path_factory):
 def test_what_is_not_the_model_is_not_kept_and_the_next_try_fetches_it_again(served, fake):
     page = served(fake)
     page.get_by_role("button", name=OPEN).wait_for()
+    # No network, neither for the model nor for the runtime; then what isn't the model.
+    for part in ("**/*.gguf", "**/index.min.js"):
+        (fake / assistant.MODEL).write_text("GGUF", encoding="utf-8")
+        page.context.route(part, lambda route: route.abort())
+        page.get_by_role("button", name=OPEN).press("Enter")
+        says(page).filter(has_text="check the network").wait_for()
+        assert page.evaluate("document.activeElement.textContent") == OPEN
+        page.context.unroute(part)
+    page.evaluate("caches.delete('course-assistant')")
     tries = {"<!doctype html>": "isn’t the model", "GGUF broken": "broken", "GGUF": ""}
     for held, said in tries.items():
         (fake / assistant.MODEL).write_text(held, encoding="utf-8")
