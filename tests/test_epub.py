@@ -83,7 +83,7 @@ def test_a_formula_is_mathml_that_also_tells_its_tex(bound):
         "text-align:right",
         "text-align:left",
     ]
-    with pytest.raises(ValueError, match="formulas: expected 1 as MathML, got 0"):
+    with pytest.raises(ValueError, match="book/first: expected 1 formulas, got 0"):
         epub.leaves_of({"book/first": [FIRST]})
 
 
@@ -188,6 +188,7 @@ def test_the_file_repeats_and_lists_all_that_it_holds(bound, monkeypatch, tmp_pa
     assert (tmp_path / "a.epub").read_bytes() == (tmp_path / "b.epub").read_bytes()
     first = once.infolist()[0]
     assert (first.filename, first.compress_type) == ("mimetype", zipfile.ZIP_STORED)
+    assert {entry.date_time[0] for entry in once.infolist()} == {2020}
     package = once.read("book.opf").decode()
     assert ">2020-09-13T12:26:40Z<" in package
     listed = re.findall(r'<item id="\w+" href="([^"]+)"', package)

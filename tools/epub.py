@@ -40,7 +40,7 @@ def leaves_of(read: Mapping[str, Sequence[str]]) -> tuple[list[Leaf], list[Leaf]
     rules: dict[str, None] = {}
     for page, (built, *formulas) in read.items():
         article = etree.fromstring(built)
-        put_formulas(article, formulas)
+        put_formulas(article, formulas, page)
         rules.update(dict.fromkeys(ruled(each.text) for each in article.iter(XHTML + "style")))
         clean(article, page)
         answers = fold_out(article)

@@ -100,11 +100,11 @@ def ruled(sheet: str) -> str:
     return re.sub(r"([^{}]+)\{([^{}]*)\}", written, sheet)
 
 
-def put_formulas(article: etree._Element, formulas: Sequence[str]) -> None:
+def put_formulas(article: etree._Element, formulas: Sequence[str], page: str) -> None:
     """Put MathML in the places of formulas, which are told as TeX to who can't show it."""
     places = [each for each in article.iter(XHTML + "*") if "math" in classes(each)]
     if len(places) != len(formulas):
-        raise ValueError(f"formulas: expected {len(places)} as MathML, got {len(formulas)}")
+        raise ValueError(f"{page}: expected {len(places)} formulas, got {len(formulas)}")
     for place, formula in zip(places, map(etree.fromstring, formulas), strict=True):
         for each in formula.iter(MATH + "*"):
             for name in [n for n in each.attrib if n.startswith("data-") or n == "class"]:
