@@ -24,7 +24,7 @@ FIRST = """<article xmlns="http://www.w3.org/1999/xhtml"><section id="first">
 <a href="https://example.org/">a page</a>. <span lang="zh">注意力</span></p>
 <blockquote><div><p>Predict.</p>
 <details class="choice"><summary>one</summary>No, <em>more</em>.</details>
-<details class="choice right"><summary>two</summary>Yes.</details>
+<details class="choice right"><summary><sub>tw</sub>o</summary>Yes.</details>
 </div></blockquote>
 <div class="cell tag_hide-output"><div class="cell_input"><div class="highlight"><pre><span
 class="line" style="--indent:4ch"><span class="k">return</span> <span class="mi">6</span> * <span
@@ -104,6 +104,7 @@ def test_an_answer_stands_apart_whole_and_leads_back(bound):
         assert said not in texts(first)
         assert said in texts(answers)
     assert "one: Not this one. No, more.two: Right. Yes. forty-two" in texts(answers)
+    assert len(list(answers.body.iter(XHTML + "sub"))) == 1, "an option may hold a formula"
     (ask,) = (link for link in first.body.iter(XHTML + "a") if "#answer" in link.get("href"))
     assert (ask.text, ask.get("href")) == ("Show what happens", "../answers/first.xhtml#answer-1")
     (back,) = answers.body.iter(XHTML + "a")

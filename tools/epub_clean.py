@@ -3,6 +3,7 @@
 Colors become the reader's own: ink is its ink, and a hue is readable on light and on dark.
 """
 
+import copy
 import re
 from collections.abc import Sequence
 
@@ -217,11 +218,14 @@ def fold_out(article: etree._Element) -> etree._Element:
         body = made("div", summary.tail or "", class_="answer")
         body.extend(fold[1:])
         if "choice" in kinds:
-            verdict = "Right." if "right" in kinds else "Not this one."
-            body.insert(0, made("strong", f"{plain(summary)}: {verdict}"))
-            body[0].tail, body.text = f" {body.text}", None
             summary.tag, summary.tail = XHTML + "p", None
             summary.set("class", "choice")
+            option, verdict = copy.deepcopy(summary), made("em", "Not this one.")
+            option.tag, option.tail = XHTML + "strong", ": "
+            if "right" in kinds:
+                verdict.text = "Right."
+            verdict.tail, body.text = f" {body.text}", None
+            body[:0] = [option, verdict]
             fold.addprevious(summary)
         elif "tag_hide-cell" in kinds and "tag_solution" not in kinds:
             code = made("details")
