@@ -144,7 +144,8 @@ const draw = () => {
     return [say(words.states[Math.min(i, 1)], {n: i}), shown(id), percent(said[id]), decimals(Math.hypot(...state), 1)];
   }));
   // What is read out: not each token of a run, nor each letter of a prompt.
-  says.ariaLive = now.runs || now.types ? "off" : "polite";
+  const quiet = now.runs || now.types;
+  says.setAttribute("aria-live", quiet ? "off" : "polite");
   const open = Math.exp(-shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0));
   const silent = [...model.off].map((name) => name.split(" ").map((n) => Number(n) + 1).join("."));
   const unknown = model.bytes ? [] : [...new Set(now.prompt)].filter((sign) => !model.ids.has(sign));
@@ -158,7 +159,7 @@ const draw = () => {
     const ids = now.ids.slice(now.told - now.made.length);
     says.prepend(make("span", says, say(words.wrote, {text: model.decode(ids)}), "lm-sr"));
   }
-  if (says.ariaLive === "polite") now.told = now.made.length;
+  if (!quiet) now.told = now.made.length;
   if (views.open) look();
   mute.disabled = now.head === 0;
   mute.textContent = model.off.has(`${now.layer} ${now.head - 1}`) ? words.unmute : words.mute;
