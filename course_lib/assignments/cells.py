@@ -203,6 +203,19 @@ def read_chapter(path: Path) -> list[Exercise]:
     ]
 
 
+def shown_cells(path: Path) -> frozenset[tuple[str, str]]:
+    """Return a chapter's own code that answers nothing: cells beside exercises, and solutions.
+
+    Each is the name of the exercise whose solution it is, or "", and its text.
+    """
+    return frozenset(
+        (cell["metadata"].get("exercise", {}).get("name", ""), source(cell).strip())
+        for cell in read_cells(path)
+        if cell["cell_type"] == "code"
+        and ("exercise" not in cell["metadata"] or "solution" in tags(cell))
+    )
+
+
 def read_essays(path: Path) -> list[Essay]:
     """Return the questions of a chapter that are answered in words."""
     return [

@@ -12,6 +12,7 @@ from course_lib.assignments.cells import (
     read_chapter,
     read_essays,
     short_title,
+    shown_cells,
 )
 from course_lib.assignments.gradebook import FILE, Attempt, Gradebook
 from course_lib.assignments.pages import code, page, prose, shown
@@ -36,10 +37,11 @@ def told(verdict: Verdict, exercises: Sequence[Exercise]) -> str:
     return f"not yet. {message}"
 
 
-def given(course: Path, attempt: Attempt, names: list[str]) -> Submission:
+def given(course: Path, attempt: Attempt, names: list[str], folder: Path) -> Submission:
     """Return what a learner wrote, or what is wrong with the file."""
     try:
-        return read_submission(read_file(course / attempt.file), names)
+        shown = shown_cells(chapter_path(attempt.chapter, folder))
+        return read_submission(read_file(course / attempt.file), names, shown)
     except (ValueError, OSError) as error:
         return Submission(problems=[str(error)])
 
@@ -69,7 +71,7 @@ def feedback_page(
     essays = read_essays(path)
     asked = {one.name: one for one in exercises}
     names = [*asked, *(essay.name for essay in essays)]
-    wrote = given(course, attempt, names)
+    wrote = given(course, attempt, names, folder)
     parts = [f"<p><strong>{row['score']:g} of {row['max_score']:g} points</strong>"]
     if row["late_submission_penalty"]:
         parts.append(f" ({row['late_submission_penalty']:g} taken off: {attempt.late} days late)")

@@ -22,10 +22,10 @@ import torch
 
 from course_lib.assignments import sandbox
 from course_lib.assignments.asking import Lost, Runs, Start
-from course_lib.assignments.cells import Exercise, chapter_path, read_cells, read_chapter, source
+from course_lib.assignments.cells import Exercise, chapter_path, read_chapter, shown_cells
 from course_lib.assignments.own import borrowed
 from course_lib.assignments.peers import Thing, limited
-from course_lib.assignments.submission import read_notebook
+from course_lib.assignments.submission import learners_code, read_notebook
 from course_lib.assignments.variants import with_own
 from course_lib.assignments.verdicts import Graded, Limits, Verdict
 
@@ -44,7 +44,7 @@ def seed_all(seed: int) -> None:
 
 
 @functools.cache
-def load(chapter: str) -> tuple[list[Exercise], dict[str, Any], frozenset[str]]:
+def load(chapter: str) -> tuple[list[Exercise], dict[str, Any], frozenset[tuple[str, str]]]:
     """Return a chapter's exercises, what its imports define, and its own cells that are no part."""
     path = chapter_path(chapter)
     exercises = read_chapter(path)
@@ -58,12 +58,7 @@ def load(chapter: str) -> tuple[list[Exercise], dict[str, Any], frozenset[str]]:
             "(pip install -r requirements.txt)"
         ) from None
     names["check"] = lambda *_: None
-    shown = {
-        source(cell).strip()
-        for cell in read_cells(path)
-        if cell["cell_type"] == "code" and "exercise" not in cell["metadata"]
-    }
-    return exercises, names, frozenset(shown)
+    return exercises, names, shown_cells(path)
 
 
 def clean(text: str) -> str:
@@ -188,9 +183,7 @@ def grade(
             for one in exercises
         ]
         return Graded(submission, chapter, seed, lost, problems, 0.0)
-    # The chapter's own cells aren't run again, whoever handed them in with the answers.
-    code = [cell["source"] for cell in cells if cell["kind"] == "code"]
-    mine = [one for one in code if one.strip() not in shown]
+    mine = [cell["source"] for cell in learners_code(cells, shown)]
     imports, end = exercises[0].imports, begun + limits.total_seconds
     runs = Runs(mine, seed, limits, end, start, imports)
     verdicts = []

@@ -49,7 +49,7 @@ def form(course: Path, token: str, folder: Path = NOTEBOOKS) -> str:
         essay = essay_of(row["assignment"], name, folder)
         current = book.current(row["assignment"])
     attempt = next(one for one in current if one.student == row["student_id"])
-    wrote = given(course, attempt, [name]).answers.get(name, "")
+    wrote = given(course, attempt, [name], folder).answers.get(name, "")
     return page(
         f"Marking: {len(left)} to go",
         prose(essay.statement),

@@ -88,7 +88,9 @@ def similar(
     """Return pairs of like answers: exercise, both learners, their share, both programs."""
     exercises = read_chapter(chapter_path(chapter, folder))
     names = [one.name for one in exercises]
-    wrote = {one.student: given(course, one, names).answers for one in book.current(chapter)}
+    wrote = {
+        one.student: given(course, one, names, folder).answers for one in book.current(chapter)
+    }
     pairs = []
     for one in exercises:
         texts = {who: answers[one.name] for who, answers in wrote.items() if one.name in answers}

@@ -3,7 +3,9 @@
 import ast
 import json
 import os
+import re
 import stat
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ BROKEN = {
     json.JSONDecodeError: "a file that isn't JSON",
     Exception: "JSON without cells",
 }
+# What these hold is no name of the notebook's.
+OWN_NAMES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 LONGEST = 50_000  # characters of a cell that is read as a program, outside of the sandbox
 
 
@@ -107,43 +111,78 @@ def plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def plain(source: str) -> str:
+    """Return a cell's code without a notebook's magics, which need a notebook."""
+    if source.lstrip().startswith("%%"):
+        return ""
+    return re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.M)
+
+
+def learners_code(
+    cells: Sequence[dict[str, Any]], shown: Container[tuple[str, str]] = ()
+) -> list[dict[str, Any]]:
+    """Return the cells of code that are a learner's, which the judge runs in this order.
+
+    Args:
+        cells: of the notebook.
+        shown: the chapter's own, which aren't run again whoever hands them in.
+    """
+    return [
+        cell
+        for cell in cells
+        if cell["kind"] == "code"
+        and ("", cell["source"].strip()) not in shown
+        and not ("solution" in cell["tags"] and (cell["name"], cell["source"].strip()) in shown)
+    ]
+
+
 def defined(text: str) -> set[str]:
-    """Return the functions and classes that a cell defines."""
+    """Return the names that a cell gives to what is called or read later."""
     if len(text) > LONGEST:
         return set()
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     try:
-        return {one.name for one in ast.parse(text).body if isinstance(one, kinds)}
+        waiting: list[ast.AST] = list(ast.parse(plain(text)).body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
+    found = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)  # what is within is its own
+        elif isinstance(node, ast.alias):
+            found.add(node.asname or node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif not isinstance(node, OWN_NAMES):
+            waiting += ast.iter_child_nodes(node)
+    return found
 
 
-def read_submission(content: bytes, names: list[str]) -> Submission:
-    """Return what a notebook answers to the exercises of these names.
+def read_submission(
+    content: bytes, names: list[str], shown: Container[tuple[str, str]] = ()
+) -> Submission:
+    """Return what a notebook answers to the exercises and essays of these names.
 
-    An answer's cell is found by its metadata; where these are lost, as some editors lose them, by
-    the function that it defines. Of several the last one counts.
+    An answer is what the judge takes: the last cell that defines it, wherever it stands. Where none
+    can be seen to, it is the cell with its metadata, as for what is answered in words.
+
+    Args:
+        content: the notebook's.
+        names: of the exercises and essays.
+        shown: the chapter's own cells that answer nothing.
 
     Raises:
         ValueError: if it is no notebook.
     """
     cells = parse(content)
+    code = [(cell, defined(cell["source"])) for cell in learners_code(cells, shown)]
     answers: dict[str, str] = {}
     problems = []
     for name in names:
-        mine = [
-            cell
-            for cell in cells
-            if cell["name"] == name and {"exercise", "essay"} & set(cell["tags"])
-        ]
-        if not mine:
-            mine = [
-                cell
-                for cell in cells
-                if cell["kind"] == "code"
-                and not {"test", "solution", "hidden-test"} & set(cell["tags"])
-                and name in defined(cell["source"])
-            ]
+        tagged = [cell for cell in cells if cell["name"] == name]
+        mine = [cell for cell in tagged if "essay" in cell["tags"]]
+        mine = mine or [cell for cell, its in code if name in its]
+        mine = mine or [cell for cell in tagged if "exercise" in cell["tags"]]
         if mine:
             answers[name] = mine[-1]["source"]
         else:

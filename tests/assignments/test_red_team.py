@@ -181,6 +181,10 @@ FILES = {  # what is handed in, with the points that it earns
         notebook(*["import time\ntime.sleep(3)"] * 2, STEP),
         1,
     ),
+    "the book's chapter, its solutions and hidden tests in it": (
+        chapter_path(CHAPTER).read_bytes(),
+        0,
+    ),
     "an answer that isn't a function": (notebook("one_step = 5"), 0),
     "an answer that is a class": (
         notebook("class one_step(tuple):\n def __new__(*a): return tuple.__new__(tuple, (0, 0))"),

@@ -1,13 +1,20 @@
 """A learner's file may be anything: what can be read is read, the rest is said in a sentence."""
 
+import contextlib
 import json
 import os
 
 import pytest
 
-from course_lib.assignments.cells import chapter_path, read_chapter
+from course_lib.assignments.cells import chapter_path, read_chapter, shown_cells
 from course_lib.assignments.release import notebooks
-from course_lib.assignments.submission import parse, read_file, read_submission
+from course_lib.assignments.submission import (
+    learners_code,
+    parse,
+    plain,
+    read_file,
+    read_submission,
+)
 
 NAMES = [exercise.name for exercise in read_chapter(chapter_path("background"))]
 
@@ -29,7 +36,9 @@ def test_a_released_notebook_answers_each_exercise_by_its_stub():
 
 
 def test_a_whole_chapter_is_answered_by_its_stubs_not_by_its_solutions():
-    found = read_submission(chapter_path("background").read_bytes(), NAMES)
+    path = chapter_path("background")
+    found = read_submission(path.read_bytes(), NAMES, shown_cells(path))
+    assert found.problems == []
     assert all("NotImplementedError" in found.answers[name] for name in NAMES)
 
 
@@ -47,10 +56,53 @@ def test_of_several_answers_the_last_counts_and_it_is_said():
     assert found.problems == ["twice: expected one answer, got 2; the last one counts"]
 
 
-def test_a_test_or_a_solution_is_no_answer():
-    cells = [answer("def twice(x): ...", tag=tag) for tag in ("test", "solution", "hidden-test")]
-    found = read_submission(book(*cells), ["twice"])
+WIDE = "\uff54\uff57\uff49\uff43\uff45"
+LEARNERS = {  # what a learner wrote: cells, each with the tag that it has, or none
+    "below the answer's cell, another one": [("exercise", 1), ("", 2)],
+    "above it": [("", 1), ("exercise", 2)],
+    "in the test's cell": [("exercise", 1), ("test", 2)],
+    "in a cell that calls itself the solution": [("exercise", 1), ("solution", 2)],
+    "a value": [("exercise", 1), ("", "twice = lambda: 2")],
+    "a class": [("exercise", 1), ("", "class twice(int):\n def __new__(cls): return 2")],
+    "an import": [("exercise", 1), ("", "from math import pi as twice\ntwice = twice.conjugate")],
+    "under a condition": [("exercise", 1), ("", "if True:\n def twice():\n  return 2")],
+    "in a loop": [("exercise", 1), ("", "for twice in [lambda: 2]: pass")],
+    "with a magic": [("exercise", 1), ("", "%pip install x\ndef twice(): return 2")],
+    "of bash": [("exercise", 1), ("", "%%bash\ndef twice(): return 2")],
+    "no Python": [("exercise", 1), ("", "def twice(: return 2")],
+    "within another function": [("exercise", 1), ("", "def other():\n twice = 2\n return twice")],
+    "of a list that is made": [
+        ("exercise", 1),
+        ("", "[twice for twice in [2]]\n(lambda twice: 2)"),
+    ],
+    "in wide letters": [("exercise", 1), ("", f"def {WIDE}(): return 2")],
+    "as text": [("exercise", 1), ("", "'def twice(): return 2'")],
+}
+
+
+@pytest.mark.parametrize("cells", LEARNERS.values(), ids=LEARNERS)
+def test_what_is_shown_is_what_the_judge_takes(cells):
+    texts = [(f"def twice(): return {o}" if isinstance(o, int) else o, tag) for tag, o in cells]
+    content = book(*(answer(text, tag=tag) for text, tag in texts))
+    names = {}
+    for cell in learners_code(parse(content)):  # as the judge's worker runs them
+        with contextlib.suppress(Exception):
+            exec(plain(cell["source"]), names)
+    shown = read_submission(content, ["twice"]).answers["twice"]
+    alone = {}
+    exec(plain(shown), alone)
+    assert alone["twice"]() == names["twice"]()
+
+
+def test_the_chapter_s_own_solution_is_no_answer_where_it_stands_as_such():
+    shown = {("twice", "def twice(): ..."), ("", "def other(): ...")}
+    solution = answer("def twice(): ...", tag="solution")
+    found = read_submission(book(solution), ["twice"], shown)
     assert found.problems == ["twice: expected a cell with its answer, got none"]
+    # Written as one's own answer it counts, and so does one that was edited.
+    for cell in (answer("def twice(): ..."), answer("def twice(): 1", tag="solution")):
+        found = read_submission(book(solution, cell), ["twice"], shown)
+        assert found.answers == {"twice": cell["source"]}
 
 
 @pytest.mark.parametrize(
