@@ -5,6 +5,7 @@ evaluated, and no word of the protocol says "right".
 """
 
 import contextlib
+import copy
 import functools
 import socket
 import time
@@ -40,6 +41,8 @@ class Judge(Peer):
         super().__init__(wire)
         self.limits, self.calls, self.depth = limits, 0, 0
         self.lost = ""
+        self.changed = False  # whether an answer has changed an argument
+        self.apart = False  # whether it gets copies of its arguments
 
     def request(self, form: Form, data: bytes | bytearray = b"") -> tuple[Form, bytes]:
         """Ask, within the limits; a fault of the other side ends all talk with it."""
@@ -118,6 +121,8 @@ class Judge(Peer):
 
     def call(self, number: int, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Call the answer; what it changed of its arguments is changed here, too."""
+        if self.apart:
+            args, named = copied((args, named))
         table: list[Any] = []
         writer = Writer(self.hand, numbers=table)
         forms = [writer.write(args), writer.write(named)]
@@ -125,6 +130,7 @@ class Judge(Peer):
         try:
             reader = Reader(data, self.take, table)
             result, changes = reader.read(form[0]), form[1]
+            self.changed = self.changed or bool(changes)
             restore(reader, changes)
         except Lost:
             raise
@@ -141,6 +147,14 @@ class Judge(Peer):
         except ProtocolError as error:
             self.lost = f"what it gave back can't be read: {error}"
             raise Lost(self.lost) from None
+
+
+def copied(arguments: Any) -> Any:
+    """Return copies of arguments, or themselves where they can't be copied."""
+    try:
+        return copy.deepcopy(arguments)
+    except Exception:  # such as a tensor with a history
+        return arguments
 
 
 def restore(reader: Reader, changes: Form) -> None:

@@ -33,6 +33,7 @@ CANVAS = re.compile(
 JUNK = re.compile(r"(^|/)(__MACOSX|\.ipynb_checkpoints|\.DS_Store|timestamp\.txt|feedback)(/|$)")
 # Of one source: files, and bytes of all of them unpacked. A learner's zip may lie in a download.
 MOST_FILES, MOST_BYTES, LARGEST_ZIP, DEEPEST = 20_000, 4 * 2**30, 2 * 2**30, 2
+ONES_FILES, ONES_BYTES = 1_000, 2**27  # of a learner's own zip file: nobody takes others' room
 
 
 @dataclass
@@ -73,22 +74,24 @@ def one_file(path: Path, place: str) -> Iterator[Found]:
         yield Found(place, datetime.now(UTC), problem=str(said))
         return
     if packed:
-        yield from unzip(content, place, [MOST_BYTES])
+        # In a folder, or named as a platform names what a learner sent, it is a learner's own.
+        own = "/" in place or MOODLE.fullmatch(place) or CANVAS.fullmatch(place)
+        yield from unzip(content, place, DEEPEST if own else 1)
     else:
         yield Found(place, time, content)
 
 
-def unzip(content: bytes, place: str, left: list[int], depth: int = 1) -> Iterator[Found]:
+def unzip(content: bytes, place: str, depth: int = 1) -> Iterator[Found]:
     """Yield what is in a zip file, by its names, which nothing is written to.
 
     Args:
         content: the zip file's.
         place: what it is called.
-        left: the bytes that may still be unpacked.
         depth: of zip files within zip files.
     """
     # The first one is the download; a learner's own is a folder of its name.
-    inside = "" if depth == 1 else f"{place.removesuffix('.zip')}/"
+    inside = "" if depth == 1 else f"{place[: -len('.zip')]}/"
+    most, left = (MOST_FILES, MOST_BYTES) if depth == 1 else (ONES_FILES, ONES_BYTES)
     now = datetime.now(UTC)
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
@@ -96,8 +99,8 @@ def unzip(content: bytes, place: str, left: list[int], depth: int = 1) -> Iterat
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         yield Found(place, now, problem=f"expected a zip file, got one where {error}")
         return
-    if len(members) > MOST_FILES:
-        problem = f"expected at most {MOST_FILES} files, got {len(members)}"
+    if len(members) > most:
+        problem = f"expected at most {most} files, got {len(members)}"
         yield Found(place, now, problem=problem)
         return
     for member in members:
@@ -110,7 +113,7 @@ def unzip(content: bytes, place: str, left: list[int], depth: int = 1) -> Iterat
             time = now
         path = PurePosixPath(member.filename.replace("\\", "/"))
         packed = path.suffix.lower() == ".zip"
-        limit = min(left[0], LARGEST_ZIP if packed else LARGEST)
+        limit = min(left, LARGEST_ZIP if packed else LARGEST)
         # What is wrong can be told before anything is unpacked, or only then.
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             yield Found(name, time, problem="expected a name within the zip file, got one outside")
@@ -128,12 +131,12 @@ def unzip(content: bytes, place: str, left: list[int], depth: int = 1) -> Iterat
                 said = f"expected a file that can be unpacked, got {type(error).__name__}"
                 yield Found(name, time, problem=said)
                 continue
-            left[0] -= min(len(read), limit)
+            left -= min(len(read), limit)
             if len(read) > limit:
                 said = f"expected at most {limit / 2**20:.0f} MB unpacked, got more"
                 yield Found(name, time, problem=said)
             elif packed:
-                yield from unzip(read, name, left, depth + 1)
+                yield from unzip(read, name, depth + 1)
             else:
                 yield Found(name, time, read)
 
@@ -150,20 +153,54 @@ class Owner:
     moodle: bool = False  # whose numbers are of one assignment only
 
 
-def owner_of(place: str, chapters: Sequence[str]) -> Owner | None:
-    """Return whose a file is, by the naming of Moodle, of Canvas, or of folders."""
-    parts = place.split("/")
-    for part in parts:
+def folders_of(place: str, chapters: Sequence[str]) -> list[str]:
+    """Return the folders of a file that may name a learner."""
+    return [
+        one for one in place.split("/")[:-1] if one not in {"submitted", "submissions", *chapters}
+    ]
+
+
+def shared_folders(places: Sequence[str], chapters: Sequence[str]) -> int:
+    """Return how many folders of files, from the outermost, are those of all of them."""
+    found = [folders for place in places if (folders := folders_of(place, chapters))]
+    fewest = min(map(len, found), default=1)
+    levels = [len(set(level)) == 1 for level in zip(*found, strict=False)]
+    return [*levels[: fewest - 1], False].index(False)
+
+
+def by_platform(places: Sequence[str]) -> bool:
+    """Whether all that is handed in is named as a platform names it."""
+    return all(
+        any(MOODLE.fullmatch(part) or CANVAS.fullmatch(part) for part in place.split("/"))
+        for place in places
+        if place.lower().endswith(".ipynb")
+    )
+
+
+def owner_of(
+    place: str, chapters: Sequence[str], shared: int = 0, platform: bool = True
+) -> Owner | None:
+    """Return whose a file is, by the naming of Moodle, of Canvas, or of folders.
+
+    The outermost name counts: what is within may be called as its learner likes.
+
+    Args:
+        place: where it is.
+        chapters: their names name no learner.
+        shared: so many folders, from the outermost, are those of all files.
+        platform: whether a platform's naming is looked for in each folder, not in a learner's only.
+    """
+    parts, folders = place.split("/"), folders_of(place, chapters)
+    outer = folders[shared] if folders else parts[-1]
+    for part in parts if platform else [outer]:
         if moodle := MOODLE.fullmatch(part):
             return Owner(moodle["id"], moodle["name"], moodle["id"], moodle=True)
-    for part in parts:
         if canvas := CANVAS.fullmatch(part):
             late, order = bool(canvas["late"]), int(canvas["order"])
             return Owner(canvas["id"], canvas["name"], canvas["id"], late, order)
     # nbgrader's STUDENT/CHAPTER/FILE, or STUDENT/FILE, within folders that name no learner.
-    folders = [part for part in parts[:-1] if part not in {"submitted", "submissions", *chapters}]
     if folders:
-        return Owner(student_id(folders[-1]), folders[-1])
+        return Owner(student_id(outer), outer)
     stem = parts[-1].rsplit(".", 1)[0]
     for chapter in chapters:
         stem = re.sub(rf"[_\- ]*{chapter}[_\- ]*", "", stem)
@@ -224,10 +261,11 @@ def collect(
     took: list[tuple[str, Owner, Found]] = []
     # Whose each notebook is, and of which chapter.
     for source in sources:
-        for found in walk(source):
-            if JUNK.search(found.place):
-                continue
-            owner = owner_of(found.place, names)
+        files = [found for found in walk(source) if not JUNK.search(found.place)]
+        places = [found.place for found in files]
+        shared, platform = shared_folders(places, names), by_platform(places)
+        for found in files:
+            owner = owner_of(found.place, names, shared, platform)
             mine = chapter or (None if found.problem else chapter_of(found, asked))
             problem = found.problem
             if not problem and not found.place.lower().endswith(".ipynb"):

@@ -13,21 +13,25 @@ import random
 import re
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from course_lib.assignments import sandbox
-from course_lib.assignments.asking import Lost, Runs, Start
+from course_lib.assignments.asking import Lost, Runs, Start, copied
 from course_lib.assignments.cells import Exercise, chapter_path, read_chapter, shown_cells
 from course_lib.assignments.own import borrowed
 from course_lib.assignments.peers import Thing, limited
 from course_lib.assignments.submission import learners_code, read_notebook
 from course_lib.assignments.variants import with_own
 from course_lib.assignments.verdicts import Graded, Limits, Verdict
+
+COMPARISONS = {"allclose", "isclose", "eq", "ne", "__eq__", "__ne__", "sub", "__sub__", "__rsub__"}
 
 
 def derived(seed: int, *names: str) -> int:
@@ -67,11 +71,52 @@ def clean(text: str) -> str:
     return " ".join(line.split())[:500]
 
 
+class NotEmpty(TorchFunctionMode):
+    """Lets no empty tensor be compared with one that isn't: all of its entries would be right."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call a function of torch, unless it is such a comparison."""
+        if getattr(func, "__name__", "") in COMPARISONS:
+            same_kind(*args[:2])
+        return func(*args, **(kwargs or {}))
+
+
+def same_kind(*both: Any) -> None:
+    """Make sure that of two tensors or arrays, if they are ones, both are empty or none is."""
+    sizes = [tuple(one.shape) for one in both if isinstance(one, torch.Tensor | np.ndarray)]
+    if len(sizes) == 2 and all(sizes) and (0 in sizes[0]) != (0 in sizes[1]):
+        raise AssertionError(f"shapes {sizes[0]} and {sizes[1]} can't be compared")
+
+
+@contextlib.contextmanager
+def nothing_is_right() -> Iterator[None]:
+    """Within it no comparison of an empty tensor or array with one that isn't succeeds."""
+
+    def strict(compare: Any) -> Any:
+        def compared(a: Any, b: Any, *more: Any, **named: Any) -> Any:
+            same_kind(np.atleast_1d(a), np.atleast_1d(b))
+            return compare(a, b, *more, **named)
+
+        return compared
+
+    with contextlib.ExitStack() as stack:
+        for name in ("allclose", "isclose"):
+            stack.enter_context(mock.patch.object(np, name, strict(getattr(np, name))))
+        stack.enter_context(NotEmpty())
+        yield
+
+
 def attempt(test: Any, answer: Any) -> tuple[str, str]:
     """Run a test on an answer; return the verdict and the hint."""
     torch.set_warn_always(True)  # not only of the first one that is cast
     try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            warnings.catch_warnings(),
+            nothing_is_right(),
+        ):
             # What a cast to real numbers would leave out may be wrong.
             warnings.filterwarnings("error", "Casting complex values")
             test(answer)
@@ -82,6 +127,22 @@ def attempt(test: Any, answer: Any) -> tuple[str, str]:
     except Exception as error:
         return "not yet", clean(f"{type(error).__name__}: {error}")
     return "passed", ""
+
+
+def asks_for_changes(exercise: Exercise, names: dict[str, Any], seed: int) -> bool:
+    """Whether the solution passes the hidden test only if it may change its arguments."""
+    own = dict(names)
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(exercise.solution, exercise.name, "exec"), own)
+    solution = own[exercise.name]
+
+    def apart(*args: Any, **named: Any) -> Any:
+        args, named = copied((args, named))
+        return solution(*args, **named)
+
+    seed_all(seed)
+    found, _ = attempt(names[f"hidden_test_{exercise.name}"], apart)
+    return isinstance(solution, type) or found != "passed"
 
 
 def undefined(name: str, cells: Sequence[str]) -> str:
@@ -113,6 +174,7 @@ def judged(
     try:
         judge = runs.ready()
         judge.calls = judge.depth = 0
+        judge.apart = False
         judge.tapes.clear()
         judge.wire.deadline = min(runs.end, time.monotonic() + runs.limits.seconds)
         judge.must("seed", seed)
@@ -130,9 +192,16 @@ def judged(
             visible, message = attempt(mine[f"test_{exercise.name}"], answer)
         if visible != "passed" or judge.lost:
             return verdict("not yet" if visible == "passed" else visible, message or judge.lost)
+        hidden_test = mine[f"hidden_test_{exercise.name}"]
+        judge.changed = False
         seed_all(seed)
         with limited(patience):
-            hidden, message = attempt(mine[f"hidden_test_{exercise.name}"], answer)
+            hidden, message = attempt(hidden_test, answer)
+            # What is right must not follow from what an answer made of its arguments.
+            if hidden == "passed" and judge.changed and not asks_for_changes(exercise, mine, seed):
+                judge.apart = True
+                seed_all(seed)
+                hidden, message = attempt(hidden_test, answer)
         passed = hidden == "passed" and not judge.lost
         # A hidden test's hint may tell its inputs; the learner gets no more than that it failed.
         said = "" if passed else "it passes the test in sight, and not another one on new inputs"

@@ -30,7 +30,10 @@ SIGNS = {
     **{"alpha": "α", "beta": "β", "sigma": "σ", "delta": "δ", "ln": "ln ", "log": "log "},
 }
 # They would turn a line's letters round, or hide some.
-HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+HIDDEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
 
 
 def shown(text: object) -> str:

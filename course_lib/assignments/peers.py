@@ -48,6 +48,9 @@ class Function:
         """Call it there."""
         return self._peer.call(self._number, args, named)
 
+    def __deepcopy__(self, _: Any) -> "Function":
+        return self
+
 
 class Iteration:
     """A generator, or another iterator, of the other side: it gives one thing after the other."""
@@ -64,9 +67,14 @@ class Iteration:
     def __next__(self) -> Any:
         return self._peer.ask("next", self._number)
 
+    def __deepcopy__(self, _: Any) -> "Iteration":
+        return self
+
 
 class Thing(Function):
     """An object of the other side: it can be called, and asked for what has a public name."""
+
+    _told: tuple[Any, int] = 0, -1  # what its length was last, and after how many acts
 
     def __getattr__(self, name: str) -> Any:
         if not PUBLIC.fullmatch(name):
@@ -75,6 +83,7 @@ class Thing(Function):
 
     def __len__(self) -> int:
         found = self._peer.ask("length", self._number)
+        self._told = found, self._peer.acts
         return found if type(found) is int else -1
 
     def __getitem__(self, key: Any) -> Any:
@@ -84,7 +93,16 @@ class Thing(Function):
         found = self._peer.ask("iterate", self._number)
         if not isinstance(found, Iteration):
             raise TypeError("the answer can't be iterated")
-        return found
+        length, then = self._told
+        return self._whole(found, length) if then == self._peer.acts else found
+
+    def _whole(self, items: Iteration, length: Any) -> Iterator[Any]:
+        """Yield all items, and make sure that they are as many as was said just before."""
+        count = 0
+        for count, one in enumerate(items, 1):  # noqa: B007
+            yield one
+        if count != length:
+            raise TypeError(f"the answer says that its length is {length}, and has {count} items")
 
 
 STAND_INS = {"function": Function, "iteration": Iteration, "thing": Thing}
@@ -101,6 +119,7 @@ class Peer:
         self.known: dict[int, int] = {}  # by id: what was handed over keeps its number
         self.numbers = itertools.count(1)
         self.asked = itertools.count(1)
+        self.acts = 0  # requests after which something may be another one
         self.tapes: dict[int, tuple[list[torch.Tensor], torch.Tensor]] = {}
 
     # How a side writes and reads; each has its own way with objects.
@@ -146,6 +165,7 @@ class Peer:
     def request(self, form: Form, data: bytes | bytearray = b"") -> tuple[Form, bytes]:
         """Send a request; answer those that come before the reply; return the reply."""
         number = next(self.asked)
+        self.acts += form[0] not in ("length", "iterate", "next")
         self.wire.send(["ask", number, form], data)
         while True:
             message, data = self.wire.receive()

@@ -308,11 +308,17 @@ class Reader:
         """Return a list, tuple or set."""
         if type(items) is not list:
             raise ProtocolError("items that aren't a list")
-        if word in ("tuple", "frozenset"):
-            made = CONTAINERS[word]([self.read(one) for one in items])
+        made: Any
+        if word == "tuple":
+            made = tuple([self.read(one) for one in items])
         else:
-            made = self.number(CONTAINERS[word]())
-            (made.extend if word == "list" else made.update)([self.read(one) for one in items])
+            made = CONTAINERS["set" if word == "frozenset" else word]()
+            if word != "frozenset":
+                self.number(made)
+            add = made.append if word == "list" else made.add
+            for one in items:  # one by one, so that items that all hash alike can be stopped
+                add(self.read(one))
+            made = frozenset(made) if word == "frozenset" else made
         if len(made) != len(items):
             raise ProtocolError("an item that was given before")
         return made

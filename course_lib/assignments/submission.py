@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-LARGEST = 20 * 2**20
+LARGEST, MOST_CELLS = 20 * 2**20, 10_000
 BROKEN = {
     UnicodeDecodeError: "a file that isn't text",
     json.JSONDecodeError: "a file that isn't JSON",
@@ -67,7 +67,7 @@ def parse(content: bytes) -> list[dict[str, Any]]:
     """
     try:
         cells = json.loads(content.decode("utf-8-sig"))["cells"]
-        found = [cell for cell in cells if isinstance(cell, dict)]
+        found = [cell for cell in cells[:MOST_CELLS] if isinstance(cell, dict)]
     except RecursionError:
         raise ValueError("expected a notebook, got one nested too deep") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -75,6 +75,8 @@ def parse(content: bytes) -> list[dict[str, Any]]:
         said = next(why for kind, why in BROKEN.items() if isinstance(error, kind))
         said = said if content.strip() else "an empty file"
         raise ValueError(f"expected a notebook, got {said}") from None
+    if len(cells) > MOST_CELLS:
+        raise ValueError(f"expected at most {MOST_CELLS:,} cells, got {len(cells):,}")
     return [plain_cell(cell) for cell in found]
 
 

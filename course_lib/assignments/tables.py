@@ -20,9 +20,20 @@ def safe(cell: object) -> str:
 
 
 def text(rows: Table, delimiter: str = ",") -> str:
-    """Return a table as CSV; its cells are written as they are."""
+    """Return a table as CSV; its cells are written as they are.
+
+    Where a program may take another sign for what parts cells, all cells of the row are in quotes.
+    """
     held = io.StringIO()
-    csv.writer(held, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    for row in rows:
+        quotes = any(sign in str(cell) for cell in row for sign in ",;\t")
+        writer = csv.writer(
+            held,
+            delimiter=delimiter,
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL if quotes else csv.QUOTE_MINIMAL,
+        )
+        writer.writerow(row)
     return held.getvalue()
 
 

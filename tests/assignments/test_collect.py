@@ -62,6 +62,8 @@ def take(tmp_path):
         ("lovelaceada_LATE_123_456_x.ipynb", "123", "lovelaceada", True),
         ("submitted/ada/background/background.ipynb", "ada", "ada", False),
         ("ada/x.ipynb", "ada", "ada", False),
+        ("ada/bob/x.ipynb", "ada", "ada", False),
+        ("ada_1_2_x.zip/Bob_5_assignsubmission_file_/x.ipynb", "1", "ada", False),
         ("ada_background.ipynb", "ada", "ada", False),
         ("ada.ipynb", "ada", "ada", False),
     ],
@@ -69,6 +71,32 @@ def take(tmp_path):
 def test_whose_a_file_is(place, student, name, late):
     found = owner_of(place, ["background"])
     assert (found.student, found.name, found.late) == (student, name, late)
+
+
+MINE, WORTHLESS = notebook("1"), notebook("2")
+FORGED = {  # where a learner writes what another one is to have handed in
+    "a folder of their own": "mallory/ada/background.ipynb",
+    "named as Moodle names": "mallory/Ada_1_assignsubmission_file_/x.ipynb",
+    "named as Canvas names": "mallory/ada_1_2_x/x.ipynb",
+}
+
+
+@pytest.mark.parametrize("place", FORGED.values(), ids=FORGED)
+@pytest.mark.parametrize("packed", [False, True], ids=["in folders", "in a zip file"])
+@pytest.mark.parametrize("around", ["", "clones/"], ids=["each", "within one folder"])
+def test_nobody_hands_in_for_another(take, place, packed, around):
+    own, _, inner = place.partition("/")
+    work = {f"{own}/my.zip": zipped(**{inner: WORTHLESS})} if packed else {place: WORTHLESS}
+    held = {"ada/background.ipynb": MINE} | work
+    _, attempts = take({f"{around}{name}": content for name, content in held.items()})
+    assert {one.student: one.place for one in attempts} == {"ada": 1, "mallory": 1}
+
+
+@pytest.mark.parametrize("name", ["mallory_9_1_x.zip", "Mallory_9_assignsubmission_file_x.zip"])
+def test_a_zip_of_a_learner_is_theirs_also_where_the_download_is_unpacked(take, name):
+    work = {"ada/background.ipynb": WORTHLESS, "Ada_1_assignsubmission_file_/x.ipynb": WORTHLESS}
+    _, attempts = take({name: zipped(**work)})
+    assert {one.student for one in attempts} == {"9"}
 
 
 def test_a_file_without_a_learner_has_none():
@@ -227,6 +255,20 @@ def test_a_zip_bomb_stops_at_the_limit_and_the_rest_goes_on(take, monkeypatch):
     assert [one.student for one in attempts] == ["ada"]
     assert len(done["problems"]) == 5
     assert all("MB unpacked" in line or "deeper" in line for line in done["problems"])
+
+
+def test_a_learner_s_zip_bomb_takes_nobody_s_room(take, monkeypatch):
+    monkeypatch.setattr(module, "ONES_BYTES", 250_000)
+    monkeypatch.setattr(module, "MOST_BYTES", 1_000_000)
+    bomb = zipped(**{f"{number}.ipynb": b"0" * 200_000 for number in range(40)})
+    download = {"Bob_12_assignsubmission_file_/mine.zip": bomb}
+    download |= {"Cy_13_assignsubmission_file_/x.ipynb": notebook()}
+    done, attempts = take({"d.zip": zipped(**download)})
+    assert [one.student for one in attempts] == ["13"]
+    assert sum("MB unpacked, got more" in line for line in done["problems"]) == 39
+    monkeypatch.setattr(module, "ONES_FILES", 39)
+    done, _ = take()
+    assert "Bob_12_assignsubmission_file_/mine.zip: expected at most 39 files, got 40" in str(done)
 
 
 def test_a_zip_that_is_none_is_said_and_its_fault_costs_no_other(take):

@@ -92,3 +92,9 @@ def test_a_cell_that_is_no_python_is_told_where():
     assert undefined("other", cells) == "no other is defined"
     verdict = Verdict("times_read", 1, 0, "missing", False, said, 0.1)
     assert told(verdict, EXERCISES) == f"missing. {said}"
+
+
+def test_no_letter_of_a_learner_s_is_unseen():
+    unseen = "\u061c\u180e\u2028\u202e\u2066\u3164\ufe0f\U000e0041\xad"
+    assert shown(f"a{unseen}b").isascii()
+    assert shown("né, 中文") == "né, 中文"

@@ -9,11 +9,11 @@ import pytest
 from course_lib.assignments.__main__ import main
 from course_lib.assignments.export import FORMATS, NBGRADER, export
 from course_lib.assignments.gradebook import FILE, Gradebook
-from course_lib.assignments.tables import safe
+from course_lib.assignments.tables import safe, text
 
 
-def rows(text):
-    return list(csv.reader(io.StringIO(text)))
+def rows(said):
+    return list(csv.reader(io.StringIO(said)))
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,11 @@ def test_the_command_prints_or_writes_the_table(form, course, capsys):
     assert main(["export", form, "--course", str(course), "--out", str(file), "--json"]) == 0
     assert file.read_text(encoding="utf-8") == printed
     assert json.loads(capsys.readouterr().out)["rows"] == rows(printed)
+
+
+def test_a_sign_that_parts_cells_elsewhere_makes_no_formula():
+    """Where a comma is for fractions, a program takes semicolons, or tabs, for what parts cells."""
+    assert text([["a", "b"], ["x;=1+1", "y"], ["z", 2]]) == 'a,b\n"x;=1+1","y"\nz,2\n'
+    for sign in ";\t":
+        said = text([[f"x{sign}=1+1", "y"]])
+        assert list(csv.reader(io.StringIO(said), delimiter=sign)) == [[f'x{sign}=1+1,"y"']]
