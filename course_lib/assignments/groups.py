@@ -1,7 +1,8 @@
-"""A control group for each submission: the kernel counts its memory and processes as a whole.
+"""A control group for each submission: the kernel counts what it takes as a whole.
 
 Resource limits count a process's own address space; a control group (version 2) counts what is
 really used, files in ``/tmp`` included, of all that a submission started, and ends it as a whole.
+Where it can, it gives all its threads together one core's time, so that they slow nobody down.
 It needs a group in which this process may make others: root's, or one that systemd hands over.
 Where there is none, :func:`home` says why, and the resource limits stand alone.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from course_lib.assignments.verdicts import Limits
 
 WANTED = ("memory", "pids")
+NOT_EVERYWHERE = ("memory.swap.max", "cpu.max")  # without swap, or where no group limits it
 DELEGATED = "start it with: systemd-run --user --scope -p Delegate=yes (without --user as root)"
 NUMBERS = itertools.count(1)
 LOADED = 2**29  # bytes of pages that were there before and are written to, beside the limit
@@ -81,6 +83,8 @@ def within(folder: Path) -> Path | str:
         if not set(WANTED) <= set((folder / "cgroup.subtree_control").read_text().split()):
             # The kernel's first group, which has no type, may hold processes, too.
             (switch_on if not (folder / "cgroup.type").exists() else make_room)(folder)
+        with contextlib.suppress(OSError):  # where it can't be had, limits on time stand alone
+            (folder / "cgroup.subtree_control").write_text("+cpu")
         return tried(folder)
     except OSError as error:
         return f"{folder}: {error.strerror}; {DELEGATED}"
@@ -138,9 +142,10 @@ def made(folder: Path, limits: Limits) -> Group:
         "memory.swap.max": 0,
         "memory.oom.group": 1,
         "pids.max": limits.processes,
+        "cpu.max": "100000 100000",  # of each 0.1 s as much as one core has
     }
     for name, value in most.items():
-        if name != "memory.swap.max" or (group.folder / name).exists():  # without swap there's none
+        if name not in NOT_EVERYWHERE or (group.folder / name).exists():
             (group.folder / name).write_text(str(value))
     return group
 

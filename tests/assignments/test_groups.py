@@ -47,6 +47,23 @@ def test_a_group_that_cannot_be_used_says_why_and_what_to_do(tmp_path):
     assert "systemd-run" in said
 
 
+def test_a_group_s_limits_are_written_as_far_as_the_kernel_has_them(tmp_path, monkeypatch):
+    made = Path.mkdir
+
+    def with_files(folder):
+        made(folder)
+        (folder / "cpu.max").touch()
+
+    monkeypatch.setattr(Path, "mkdir", with_files)
+    written = {one.name: one.read_text() for one in groups.made(tmp_path, LIMITS).folder.iterdir()}
+    assert written == {
+        "memory.max": str(groups.memory(LIMITS)),
+        "memory.oom.group": "1",
+        "pids.max": "16",
+        "cpu.max": "100000 100000",
+    }
+
+
 # Where the kernel has them
 
 
@@ -102,6 +119,8 @@ def test_a_submission_is_in_a_group_of_its_own_which_goes_with_it(folder, runs):
     assert (mine / "cgroup.procs").read_text().split(), "it is within"
     assert str(os.getpid()) not in (mine / "cgroup.procs").read_text().split()
     assert int((mine / "pids.max").read_text()) == LIMITS.processes
+    if "cpu" in (folder / "cgroup.subtree_control").read_text().split():
+        assert (mine / "cpu.max").read_text() == "100000 100000\n"
     runs.stop()
     assert not made_here(folder)
 

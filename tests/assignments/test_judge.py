@@ -20,6 +20,18 @@ def judge(walls):
     return judge
 
 
+@pytest.fixture(scope="module")
+def start(judge):
+    """Start a worker, as grading does: by a fork of a process that has the imports of chapters."""
+    from course_lib.assignments import zygote
+
+    imports = [read_chapter(chapter_path(chapter))[0].imports for chapter in chapter_names()]
+    parent = zygote.begin(Limits(), "\n".join(dict.fromkeys(imports)))
+    yield parent and parent.fork
+    if parent:
+        parent.end()
+
+
 def names_of(kind: str, chapter: str) -> list[str]:
     source = (ANSWERS / f"{kind}_answers" / f"{chapter}.py").read_text(encoding="utf-8")
     tree = compile(source, chapter, "exec")
@@ -29,10 +41,11 @@ def names_of(kind: str, chapter: str) -> list[str]:
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["right", "wrong"])
 @pytest.mark.parametrize("chapter", chapter_names())
-def test_answers_are_judged_as_in_the_notebook(judge, chapter, kind):
+def test_answers_are_judged_as_in_the_notebook(judge, start, chapter, kind):
     exercises, names, _ = judge.load(chapter)
     source = (ANSWERS / f"{kind}_answers" / f"{chapter}.py").read_text(encoding="utf-8")
-    runs = judge.Runs([source], 5, Limits(), time.monotonic() + 600)
+    end = time.monotonic() + 600
+    runs = judge.Runs([source], 5, Limits(), end, start, exercises[0].imports)
     faults = []
     try:
         for exercise in exercises:
