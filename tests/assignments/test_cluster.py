@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from graded_class import EXERCISES, hand_in
+from graded_class import EXERCISES, LIGHT_EXERCISES, hand_in
 
 from course_lib.assignments import cluster, pool, sandbox
 from course_lib.assignments.__main__ import main
@@ -18,8 +18,8 @@ from course_lib.assignments.gradebook import FILE, Gradebook, fingerprint
 from course_lib.assignments.verdicts import Job
 
 LEARNERS = 7
-RIGHT = {one.name: one.solution for one in EXERCISES}
-WRONG = RIGHT | {"times_read": "def times_read(w, s, t):\n    return 0"}
+RIGHT = {one.name: one.solution for one in LIGHT_EXERCISES}
+WRONG = RIGHT | {"one_step": "def one_step(*_):\n    return 0"}
 
 
 @pytest.fixture
@@ -38,9 +38,7 @@ def two():
 @pytest.mark.long
 def test_a_worker_is_killed_and_all_results_are_there_each_once(walls, two, tmp_path):
     address, client = two
-    course = hand_in(
-        tmp_path, LEARNERS, lambda i: {**(WRONG if i % 2 else RIGHT), "energy_range": f"# {i}"}
-    )
+    course = hand_in(tmp_path, LEARNERS, lambda i: {**(WRONG if i % 2 else RIGHT), "fit": f"# {i}"})
     pids = list(client.run(os.getpid).values())
     seen, left = Counter(), []
 
@@ -58,8 +56,9 @@ def test_a_worker_is_killed_and_all_results_are_there_each_once(walls, two, tmp_
     assert seen == {f"learner{number:02d}": 1 for number in range(LEARNERS)}
     with Gradebook(course / FILE) as book:
         scores = [row["score"] for row in book.scores()]
-    rest = sum(one.points for one in EXERCISES if one.name not in ("times_read", "energy_range"))
-    assert scores == [rest + EXERCISES[0].points * (number % 2 == 0) for number in range(LEARNERS)]
+    points = {one.name: one.points for one in LIGHT_EXERCISES}
+    rest = sum(points.values()) - points["fit"]
+    assert scores == [rest - points["one_step"] * (number % 2) for number in range(LEARNERS)]
     assert left, "its judge and the sandbox ran"
     assert not psutil.wait_procs(left, timeout=10)[1], "they ended with it"
     again = grade(course, runner=cluster.runner(address))

@@ -9,7 +9,7 @@ import sys
 from itertools import pairwise
 
 import pytest
-from graded_class import EXERCISES, hand_in
+from graded_class import LIGHT_EXERCISES, hand_in
 from project import ROOT
 
 from course_lib.assignments.__main__ import main
@@ -17,7 +17,8 @@ from course_lib.assignments.engines import Engine
 from course_lib.assignments.gradebook import FILE, Gradebook
 from course_lib.assignments.verdicts import Limits
 
-RIGHT = {one.name: one.solution for one in EXERCISES}
+RIGHT = {one.name: one.solution for one in LIGHT_EXERCISES}
+ALL = sum(one.points for one in LIGHT_EXERCISES)
 FAKE = f"""#!{sys.executable}
 import os, sys
 words = sys.argv[1:]
@@ -73,7 +74,7 @@ def test_it_grades_over_input_and_output(fake, tmp_path):
     run = ["grade", "--course", str(course), "--engine", "podman", "--image", "course"]
     assert main([*run, "--json"]) == 0
     with Gradebook(course / FILE) as book:
-        assert [row["score"] for row in book.scores()] == [8.0]
+        assert [row["score"] for row in book.scores()] == [ALL]
     assert (fake / "killed").read_text() == "course-4999999-1", "a dead command's container"
 
 
@@ -139,9 +140,9 @@ for attempt in (
         reached.append(attempt())
     except (OSError, MemoryError):
         pass
-{RIGHT["times_read"]}
+{RIGHT["one_step"]}
 if reached:
-    del times_read
+    del one_step
 """
 
 
@@ -151,9 +152,9 @@ def test_a_real_engine_grades_and_its_walls_hold(tmp_path):
         pytest.skip("set COURSE_IMAGE to an image with Python and the course's packages")
     engine = Engine(os.environ.get("COURSE_ENGINE", "podman"), image)
     engine.need()
-    course = hand_in(tmp_path, 1, lambda _: RIGHT | {"times_read": TRIED})
+    course = hand_in(tmp_path, 1, lambda _: RIGHT | {"one_step": TRIED})
     run = ["grade", "--course", str(course), "--json"]
     assert main([*run, "--engine", engine.program, "--image", image]) == 0
     with Gradebook(course / FILE) as book:
-        assert [row["score"] for row in book.scores()] == [8.0]
+        assert [row["score"] for row in book.scores()] == [ALL]
     assert not engine.ask("ps", "--all", "--quiet", "--filter", "name=course-").stdout

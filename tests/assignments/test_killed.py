@@ -8,22 +8,23 @@ import time
 
 import psutil
 import pytest
-from graded_class import EXERCISES, hand_in
+from graded_class import LIGHT, LIGHT_EXERCISES, hand_in
 
 from course_lib.assignments.grade import grade
 from course_lib.assignments.gradebook import FILE, Gradebook
 from course_lib.assignments.pool import grade_many
 
 LEARNERS, KILLS = 99, 20
+ALL = sum(one.points for one in LIGHT_EXERCISES)
 # Grades without a sandbox, and names each submission as it begins it.
-SCRIPT = """
+SCRIPT = f"""
 import sys
 from pathlib import Path
 from course_lib.assignments.cells import chapter_path, read_chapter
 from course_lib.assignments.grade import grade
 from course_lib.assignments.verdicts import Graded, Verdict
 
-EXERCISES = read_chapter(chapter_path("background"))
+EXERCISES = read_chapter(chapter_path("{LIGHT}"))
 
 def runner(jobs, workers):
     for job in jobs:
@@ -37,8 +38,8 @@ grade(Path(sys.argv[1]), runner=runner)
 
 @pytest.mark.long
 def test_killed_at_random_moments_every_submission_is_graded_once(tmp_path):
-    text = "def times_read(w, s, t):\n    return {}".format
-    course = hand_in(tmp_path, LEARNERS, lambda number: {"times_read": text(number)})
+    text = "def one_step(*_):\n    return {}".format
+    course = hand_in(tmp_path, LEARNERS, lambda number: {"one_step": text(number)})
     command = [sys.executable, "-c", SCRIPT, str(course)]
     draw, begun = random.Random(0), []
     for _ in range(KILLS):
@@ -52,7 +53,7 @@ def test_killed_at_random_moments_every_submission_is_graded_once(tmp_path):
     with Gradebook(course / FILE) as book:
         held = {student for _, student in book.graded()}
         # Each row of the gradebook is whole.
-        assert all(row["max_score"] == 8 for row in book.scores())
+        assert all(row["max_score"] == ALL for row in book.scores())
         assert held == {row["student_id"] for row in book.scores()}
     # What was in the gradebook wasn't begun again: at each kill at most one was on its way.
     assert len(held) > KILLS // 2
@@ -62,12 +63,12 @@ def test_killed_at_random_moments_every_submission_is_graded_once(tmp_path):
     everybody = {f"learner{number:02d}" for number in range(LEARNERS)}
     assert sorted(done.stdout.split()) == sorted(everybody - held)
     with Gradebook(course / FILE) as book:
-        assert [row["score"] for row in book.scores()] == [8.0] * LEARNERS
+        assert [row["score"] for row in book.scores()] == [ALL] * LEARNERS
 
 
 # With the sandbox
 
-RIGHT = {one.name: one.solution for one in EXERCISES}
+RIGHT = {one.name: one.solution for one in LIGHT_EXERCISES}
 
 
 def written(course):
@@ -93,7 +94,7 @@ def test_killed_within_the_sandbox_nothing_is_lost_or_twice_or_left_behind(walls
     course = hand_in(
         tmp_path,
         learners,
-        lambda number: {**RIGHT, "times_read": f"{RIGHT['times_read']}\n# {number}"},
+        lambda number: RIGHT | {"one_step": f"{RIGHT['one_step']}\n# {number}"},
     )
     command = [sys.executable, "-m", "course_lib.assignments", "grade", "--json"]
     command += ["--course", str(course)]
@@ -117,4 +118,4 @@ def test_killed_within_the_sandbox_nothing_is_lost_or_twice_or_left_behind(walls
     assert held.items() <= now.items()
     assert len(now) == learners
     with Gradebook(course / FILE) as book:
-        assert [row["score"] for row in book.scores()] == [8.0] * learners
+        assert [row["score"] for row in book.scores()] == [ALL] * learners

@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from graded_class import EXERCISES, hand_in
+from graded_class import LIGHT, LIGHT_EXERCISES, hand_in
 
 from course_lib.assignments import grade as command
 from course_lib.assignments import pool, sandbox, zygote
@@ -13,8 +13,8 @@ from course_lib.assignments.gradebook import FILE, Gradebook
 from course_lib.assignments.pool import grade_many
 from course_lib.assignments.verdicts import Limits
 
-RIGHT = {one.name: one.solution for one in EXERCISES}
-ALL = sum(one.points for one in EXERCISES)
+RIGHT = {one.name: one.solution for one in LIGHT_EXERCISES}
+ALL = sum(one.points for one in LIGHT_EXERCISES)
 FORK = zygote.Zygote.fork
 
 
@@ -23,8 +23,8 @@ def course(walls, tmp_path, monkeypatch):
     """Return a class of two, which differ; between tries nobody waits."""
     monkeypatch.setattr(pool, "PAUSE", 0.0)
     monkeypatch.setattr(pool, "TRIES", 2)
-    text = f"{RIGHT['times_read']}\n# {{}}".format
-    return hand_in(tmp_path, 2, lambda number: RIGHT | {"times_read": text(number)})
+    text = f"{RIGHT['one_step']}\n# {{}}".format
+    return hand_in(tmp_path, 2, lambda number: RIGHT | {"one_step": text(number)})
 
 
 def one_by_one(after=lambda: None):
@@ -61,7 +61,7 @@ def test_where_workers_die_at_their_start_grading_stops_and_goes_on_later(
         broken.setattr(command, "grade_many", one_by_one(breaks))
         assert main(["grade", "--course", str(course), "--json"]) == 2
     said = capsys.readouterr().err
-    assert "background: expected a worker that starts, before it gets any submission" in said
+    assert f"{LIGHT}: expected a worker that starts, before it gets any submission" in said
     assert "Python doesn't work in it (ModuleNotFoundError: No module named 'course_lib" in said
     assert "nobody lost a point by it; what was graded is kept" in said
     assert said.count("\n") == 1
@@ -86,7 +86,7 @@ def test_a_bad_start_is_tried_again_alone_and_stops_nobody_else(course, monkeypa
     monkeypatch.setattr(zygote.Zygote, "fork", fork)
     done = command.grade(course, runner=one_by_one(first.touch))
     assert failed.exists()
-    assert done["problems"] == (["learner00, background: no more processes"] if ever else [])
+    assert done["problems"] == ([f"learner00, {LIGHT}: no more processes"] if ever else [])
     assert scores(course) == {"learner00": 0 if ever else ALL, "learner01": ALL}
 
 
@@ -114,7 +114,9 @@ def test_cells_that_end_their_process_are_the_learners_fault(walls):
 
 def test_a_chapter_whose_imports_are_not_installed_says_so(monkeypatch):
     judge = pytest.importorskip("course_lib.assignments.judge")
-    one = type(EXERCISES[0])(**vars(EXERCISES[0]) | {"imports": "import no_such_package"})
+    one = type(LIGHT_EXERCISES[0])(
+        **vars(LIGHT_EXERCISES[0]) | {"imports": "import no_such_package"}
+    )
     monkeypatch.setattr(judge, "read_chapter", lambda _: [one])
     with pytest.raises(RuntimeError, match="got: No module named 'no_such_package'; install it"):
-        judge.load.__wrapped__("background")
+        judge.load.__wrapped__(LIGHT)
