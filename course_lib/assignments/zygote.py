@@ -1,7 +1,7 @@
 """A process within the first wall that has torch loaded, and forks one more for each submission.
 
 Loading torch takes seconds, a fork milliseconds. The fork gets namespaces of its own within those
-of the first wall (users, processes, mounts, IPC, network), its own empty ``/tmp``, and no
+of the first wall (users, processes, mounts, IPC, network), its own empty ``/tmp``, and a bare
 ``/proc``; then the second wall is put up as ever. So no submission meets another one, nor this
 process. Where namespaces can't be nested, :func:`begin` says so by None, and each submission gets
 a process that starts anew.
@@ -26,6 +26,7 @@ from course_lib.assignments.verdicts import Limits
 
 NEW = 0x10000000 | 0x20000 | 0x20000000 | 0x8000000 | 0x40000000  # user, mounts, pid, IPC, network
 PRIVATE, QUIET = 0x44000, 0x6  # recursively private; no devices, no set-user-id
+READ_ONLY, REMOUNT = 0x1, 0x20
 
 
 @dataclasses.dataclass
@@ -118,8 +119,14 @@ def apart(limits: dict[str, Any]) -> int:
 
 
 def bare() -> None:
-    """Hide ``/proc``, and give up all rights within the namespaces."""
-    mount(b"tmpfs", b"/proc", b"tmpfs", QUIET | 1, b"size=0,mode=500")
+    """Hide ``/proc`` but for Python's own path, and give up all rights within the namespaces."""
+    program = os.readlink("/proc/self/exe")
+    mount(b"tmpfs", b"/proc", b"tmpfs", QUIET, b"size=64k,mode=755")
+    os.mkdir("/proc/self")
+    os.symlink(program, "/proc/self/exe")  # TensorFlow ends its process where it can't read both
+    with open("/proc/self/cmdline", "w") as out:
+        out.write(f"{program}\0")
+    mount(None, b"/proc", None, QUIET | REMOUNT | READ_ONLY, b"")
     header = ctypes.create_string_buffer(b"\x22\x05\x08\x20" + bytes(4))  # version 3, this process
     sandbox.libc("capset", header, ctypes.create_string_buffer(24))
 

@@ -434,3 +434,10 @@ def wall__a_trap_in_a_file_of_python():
 def wall__what_another_submission_left():
     left = [*Path("/tmp").iterdir(), *Path("/dev/shm").iterdir()]
     return unless([path for path in left if path.name != "cache"])
+
+
+def wall__a_word_of_its_own_among_the_kernels():
+    for name in ("/proc/x", "/proc/self/x", "/proc/self/exe", "/proc/self/cmdline"):
+        if (said := held(lambda path=Path(name): path.write_text("x"))) != "held":
+            return said
+    return "held"
