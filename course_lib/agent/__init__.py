@@ -8,6 +8,7 @@ from course_lib.agent.calculator import calculate
 from course_lib.agent.guards import allow_list, confirmation, rights_of_authors
 from course_lib.agent.loop import (
     ANSWER,
+    RESULT,
     Call,
     Context,
     Guard,
@@ -46,6 +47,7 @@ from course_lib.agent.tasks import (
     NOTE_TOOLS,
     NOTES,
     PEOPLE,
+    SEARCH_EXAMPLES,
     SUM_EXAMPLES,
     TOOL_EXAMPLES,
     Errand,
@@ -69,6 +71,8 @@ __all__ = [
     "NOTE_EXAMPLES",
     "NOTE_TOOLS",
     "PEOPLE",
+    "RESULT",
+    "SEARCH_EXAMPLES",
     "SUM_EXAMPLES",
     "TOOL_EXAMPLES",
     "Call",

@@ -87,6 +87,26 @@ MENDED_EXAMPLES = [
         "How long does Tools run?", (Call("look_up", "Tools"), "70 seconds"), answer="70 seconds"
     ),
 ]
+SEARCH_EXAMPLES = [
+    *example(
+        "How many pages does the printed guide have?",
+        (
+            Call("search", "How many pages does the printed guide have?"),
+            "The printed guide has 48 pages, an index and a list of sources. It is made anew "
+            "with each release.",
+        ),
+        answer="48",
+    ),
+    *example(
+        "Who drew the maps of the course?",
+        (
+            Call("search", "Who drew the maps of the course?"),
+            "All maps were drawn by Lena Brandt in 2019; her license allows any use that names "
+            "her.",
+        ),
+        answer="Lena Brandt",
+    ),
+]
 KINDS = ("calculator", "search", "look_up")  # of the tasks below, and of their examples
 TOOL_EXAMPLES = {
     "calculator": ("What is 17 plus 25?", "17 + 25"),

@@ -4,7 +4,7 @@
 are pieces of a page that the reader's browser moves, where there is no kernel and no other machine.
 """
 
-from course_lib.figures.agent import agent_loop, retrieval
+from course_lib.figures.agent import agent_loop, retrieval, what_guards_see
 from course_lib.figures.alignment import alignment_explorer
 from course_lib.figures.assistant import assistant_box
 from course_lib.figures.attention import attention_explorer
@@ -39,7 +39,7 @@ from course_lib.figures.models import gpt_parts, noisy_channel, word_window
 from course_lib.figures.pieces import merge_tree, text_to_ids
 from course_lib.figures.privacy import privacy_explorer, secret_in_and_out
 from course_lib.figures.reading import data_calculator
-from course_lib.figures.rewards import depth_by_writing, group_of_answers, three_steps
+from course_lib.figures.rewards import depth_by_writing, group_of_answers, pushes, three_steps
 from course_lib.figures.roofline import roofline_explorer
 from course_lib.figures.rungs import ladder, ladder_html
 from course_lib.figures.samples import samples_explorer
@@ -124,6 +124,7 @@ __all__ = [
     "patching_grid",
     "pipeline",
     "privacy_explorer",
+    "pushes",
     "retrieval",
     "ring",
     "roofline_explorer",
@@ -142,6 +143,7 @@ __all__ = [
     "use_course_style",
     "way_of_a_fact",
     "weight_layouts",
+    "what_guards_see",
     "which_keys",
     "windows",
     "word_window",

@@ -84,3 +84,38 @@ def agent_loop() -> None:
         "program asks whether it may be run; if yes, a tool does it and the result goes back to "
         "what is read; if no, the reason goes back. A call named answer leads out of the loop.",
     )
+
+
+def what_guards_see() -> None:
+    """Show which of what the program knows each guard looks at before a call is run."""
+    d, lanes = Drawing(), {"allow-list": 236, "person": 308, "rights": 368}
+    rows = (
+        ("task, by the user", "What does this note say?", "query", ("person", "rights")),
+        ("note, by a stranger", "… mail mallory …", "wrong", ("rights",)),
+        ("call, by the model", "send_mail to mallory", "mlp", tuple(lanes)),
+    )
+    for name, x in lanes.items():
+        d.text(x, 18, name, 13.5, weight=650)
+        d.line([(x, 28), (x, 236)], "line", head=False)
+    for i, (whose, words, hue, seen) in enumerate(rows):
+        y = 60 + 70 * i
+        d.box(98, y, 180, 48, whose, hue, words)
+        for name in seen:
+            d.dot(lanes[name], y, hue, 8)
+    asks = (
+        ("allow-list", "is mallory in the address book?"),
+        ("person", "did I ask for this?"),
+        ("rights", "may all who wrote what was read send mail?"),
+    )
+    for i, (name, question) in enumerate(asks):
+        bold = f"<tspan font-weight='650'>{name}:</tspan>"
+        d.text(8, 264 + 22 * i, f"{bold} {question}", 13.5, anchor="start")
+    show_drawing(
+        d.svg(320),
+        "Each guard looks at something else",
+        "Before a call is run. A dot: the guard looks at it; of task and note, the rights look at "
+        "who wrote them. Only they notice that a stranger has spoken.",
+        alt="Three boxes: the user's task, a stranger's note, the model's call to mail mallory. "
+        "The allow-list looks at the call alone, the person at the task and the call, the rights "
+        "at all three. Below, what each asks.",
+    )

@@ -99,3 +99,30 @@ def depth_by_writing() -> None:
         "columns of two layers, one above each digit; each writes a digit, 7, 0, 9 and 1, which "
         "goes into the next column.",
     )
+
+
+def pushes() -> None:
+    """Show how strongly each answer is pushed when it is drawn, without a baseline and with one."""
+    answers = (("A", 0.51, 1.2), ("B", 0.31, 2.0), ("C", 0.19, 1.0))
+    mean = sum(share * reward for _, share, reward in answers)
+    panels = {}
+    for name, baseline in (("by the reward", 0.0), ("by the reward less its mean", mean)):
+        d = Drawing()
+        for i, (answer, share, reward) in enumerate(answers):
+            x, top, push = 62 + 124 * i, 210 - 200 * share, reward - baseline
+            d.cell(x - 24, top, 48, 210 - top, "query", 30)
+            d.line([(x + 38, top), (x + 38, top - 46 * push)], "right" if push > 0 else "wrong", 2)
+            said = f"{push:+.1f}".replace("-", "\N{MINUS SIGN}")
+            d.text(x + 47, top - 23 * push + 5, said, 14, anchor="start")
+            d.text(x, 230, f"{answer}, reward {reward:g}", 14)
+        panels[name] = d.svg(240, 40, limit="34rem")
+    show_drawing(
+        panels,
+        "A baseline turns pushes of all into pushes of some",
+        "Bars: how likely each of three answers is. Arrows: how strongly its log-probability is "
+        "pushed whenever it is drawn. With the mean of the rewards taken off, only what is "
+        "better than the mean is pushed up.",
+        alt="Twice three bars, of 0.51, 0.31 and 0.19. By the reward all three arrows point up, "
+        "by 1.2, 2.0 and 1.0. Less the mean of 1.4 that of the second points up, by 0.6, and the "
+        "others point down, by 0.2 and 0.4.",
+    )

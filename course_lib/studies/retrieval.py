@@ -20,6 +20,8 @@ from course_lib.agent import (
     MENDED_EXAMPLES,
     NOTE_EXAMPLES,
     NOTE_TOOLS,
+    RESULT,
+    SEARCH_EXAMPLES,
     SUM_EXAMPLES,
     TOOL_EXAMPLES,
     Call,
@@ -55,8 +57,7 @@ from course_lib.text import BPETokenizer
 
 FILES, DATA = ("runs/retrieval.json",), ("smollm2", "minilm")
 PRECISION, LONGEST, CALL, BATCH = "bfloat16", 24, 40, 10  # tokens of an answer, a call; at once
-SUMS, HONEST = 20, 20  # of the sums and of the answered questions, so many are asked
-SEARCH = Tool("search", "finds a passage of the course's pages", lambda _: "")
+SUMS, HONEST = 60, 20  # of the sums and of the answered questions, so many are asked
 
 
 @cache
@@ -72,13 +73,27 @@ def passages() -> tuple[Passage, ...]:
 
 
 @cache
+def index() -> BM25:
+    """Return the passages' words, to be searched."""
+    return BM25([words(passage.text) for passage in passages()])
+
+
+def searched(query: str) -> str:
+    """Return the passage that BM25 puts first."""
+    return passages()[int(index().scores(words(query)).round(4).argmax())].text
+
+
+SEARCH = Tool("search", "finds a passage of the course's pages", searched, by="the pages")
+
+
+@cache
 def found() -> dict[str, list[int]]:
     """Return for each way to search the number of each question's best passage."""
     asked = [each.question for each in load_questions()] + load_unanswered()
     texts = [passage.text for passage in passages()]
-    encoder, index = load_minilm(), BM25([words(text) for text in texts])
+    encoder = load_minilm()
     near = (encoder.encode(asked) @ encoder.encode(texts).T).numpy()
-    by_words = [index.scores(words(question)) for question in asked]
+    by_words = [index().scores(words(question)) for question in asked]
     return {
         name: [int(row.round(4).argmax()) for row in scores]
         for name, scores in (("MiniLM", near), ("BM25", by_words))
@@ -158,21 +173,34 @@ def kept(outcome: Outcome) -> dict[str, Any]:
     return {"answer": outcome.answer, "steps": steps}
 
 
-def sums_alone(shown: bool) -> list[str]:
-    """Return what SmolLM2 answers to sums without a tool, with or without solved examples."""
-    before = [m for m in SUM_EXAMPLES if not m["content"].startswith(("Result", '{"tool": "calc'))]
-    plain = [dict(m) | {"content": _unwrapped(m)} for m in before] if shown else []
-    return answers([[*plain, {"role": "user", "content": each.question}] for each in sums(SUMS)])
+def alone(questions: Sequence[str], before: Sequence[Message] = ()) -> list[str]:
+    """Return what SmolLM2 answers without a tool; of solved examples it sees task and answer."""
+    shown: list[Message] = []
+    for message in before:
+        content = message["content"]
+        if message["role"] == "user" and not content.startswith(RESULT):
+            shown.append(message)
+        elif message["role"] == "assistant" and read_call(content).tool == ANSWER:
+            shown.append({"role": "assistant", "content": read_call(content).input})
+    return answers([[*shown, {"role": "user", "content": question}] for question in questions])
 
 
-def _unwrapped(message: Message) -> str:
-    is_call = message["role"] == "assistant"
-    return read_call(message["content"]).input if is_call else message["content"]
+def with_tool(
+    tasks: Sequence[str], tool: Tool, before: Sequence[Message], must_call: bool = True
+) -> list[dict[str, Any]]:
+    """Return how tasks went with one tool, which must be called before an answer, or may be."""
+    write = writer(*model(), [tool], must_call=must_call)
+    return [kept(run_agent(task, write, [tool], before=before)) for task in tasks]
 
 
-def with_tool(tasks: Sequence[str], tool: Tool, before: Sequence[Message]) -> list[dict[str, Any]]:
-    """Return how tasks went with one tool, which must be called before an answer."""
-    write = writer(*model(), [tool], must_call=True)
+def called_for_it(tasks: Sequence[str], tool: Tool, before: Sequence[Message]) -> list[Any]:
+    """Return how tasks went if the program writes the first call: the tool's name and the task."""
+    model_writes = writer(*model(), [tool])
+
+    def write(messages: Sequence[Message]) -> str:
+        last = messages[-1]["content"]
+        return model_writes(messages) if last.startswith(RESULT) else as_json(Call(tool.name, last))
+
     return [kept(run_agent(task, write, [tool], before=before)) for task in tasks]
 
 
@@ -199,6 +227,7 @@ def plan() -> dict[str, Callable[[], Any]]:
     """Return all runs by name."""
     nothing: list[list[str]] = [[] for _ in load_questions()]
     computed = [each.question for each in sums(SUMS)]
+    asked = [each.question for each in load_questions()]
     runs: dict[str, Callable[[], Any]] = {
         "closed book": partial(asked_with, nothing, False),
         "gold": partial(asked_with, _texts(gold()), False),
@@ -206,9 +235,13 @@ def plan() -> dict[str, Callable[[], Any]]:
         "MiniLM": partial(asked_with, _texts(_nearest(False)), False),
         "wrong": partial(asked_with, _texts(wrong()), False),
         "gold, short": partial(asked_with, short(), False),
-        "sums": partial(sums_alone, False),
-        "sums, shown": partial(sums_alone, True),
+        "sums": partial(alone, computed),
+        "sums, shown": partial(alone, computed, SUM_EXAMPLES),
         "sums, must call": partial(with_tool, computed, CALCULATOR, SUM_EXAMPLES),
+        "search, shown": partial(alone, asked, SEARCH_EXAMPLES),
+        "search, may call": partial(with_tool, asked, SEARCH, SEARCH_EXAMPLES, False),
+        "search, must call": partial(with_tool, asked, SEARCH, SEARCH_EXAMPLES),
+        "search, called": partial(called_for_it, asked, SEARCH, SEARCH_EXAMPLES),
         "attacks": partial(calls_for, attacks()),
         "errands": partial(calls_for, errands()),
     }

@@ -60,6 +60,7 @@ DRAWN = {
         ["a", " <b>", "c"], X, "A share is seen", "A caption. " * 8, alt="A grid. " * 12
     ),
     "pipeline": figures.pipeline,
+    "pushes": figures.pushes,
     "retrieval": figures.retrieval,
     "ring": figures.ring,
     "secret_in_and_out": figures.secret_in_and_out,
@@ -72,6 +73,7 @@ DRAWN = {
     "way_of_a_fact": figures.way_of_a_fact,
     "two_ways": figures.two_ways,
     "weight_layouts": figures.weight_layouts,
+    "what_guards_see": figures.what_guards_see,
     "which_keys": figures.which_keys,
     "windows": figures.windows,
     "word_window": lambda: figures.word_window(["if", "thou", "to"], "<unk>", 64, 256, 2000),

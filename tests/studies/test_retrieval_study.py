@@ -4,6 +4,7 @@ import pytest
 
 from course_lib.agent import (
     KINDS,
+    SUM_EXAMPLES,
     attacks,
     cut_pages,
     errands,
@@ -44,6 +45,8 @@ def test_there_is_a_text_for_each_question_and_task():
     assert len(RUNS["gold, honest"]) == retrieval.HONEST
     for way in ("sums", "sums, shown", "sums, must call"):
         assert len(RUNS[way]) == retrieval.SUMS
+    for way in ("shown", "may call", "must call", "called"):
+        assert len(RUNS[f"search, {way}"]) == n
     assert len(RUNS["attacks"]) == len(RUNS["attacks, fence"]) == len(attacks())
     assert len(RUNS["errands"]) == len(errands())
     assert len(RUNS["misspelled"]) == len(misspelled())
@@ -80,6 +83,29 @@ def test_passages_help_and_wrong_ones_do_not():
     assert right["wrong"] <= 2
 
 
-@pytest.mark.parametrize("way", ["sums, must call", "misspelled"])
+def test_the_model_must_search_or_the_program_does_with_the_question_as_it_stands():
+    assert all(went["steps"] for went in RUNS["search, must call"])
+    for went, question in zip(RUNS["search, called"], load_questions(), strict=True):
+        tool, query, result, ran = went["steps"][0]
+        assert (tool, query, ran) == ("search", question.question, True)
+        assert result == retrieval.searched(query)
+
+
+def test_without_a_tool_only_the_examples_tasks_and_answers_are_shown(monkeypatch):
+    monkeypatch.setattr(retrieval, "answers", lambda prompts: prompts)
+    ((*shown, asked),) = retrieval.alone(["What is 2 plus 2?"], SUM_EXAMPLES)
+    assert [message["content"] for message in shown] == [
+        "What is 17 plus 25?",
+        "42",
+        "What is 12 times 30?",
+        "360",
+    ]
+    assert asked == {"role": "user", "content": "What is 2 plus 2?"}
+
+
+WITH_STEPS = ["sums, must call", "search, may call", "search, must call", "search, called"]
+
+
+@pytest.mark.parametrize("way", [*WITH_STEPS, "misspelled"])
 def test_no_task_goes_beyond_its_steps(way):
     assert all(len(went["steps"]) <= 4 for went in RUNS[way])

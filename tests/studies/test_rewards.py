@@ -53,6 +53,11 @@ def test_right_or_wrong_is_enough_and_as_many_rewards_dealt_out_at_random_are_no
     assert max(ends("shuffled")) < 0.3
 
 
+@pytest.mark.parametrize("kind", ["half the rates", "twice the rates"])
+def test_other_rates_teach_too(kind):
+    assert min(ends(kind)) > 2 * RUNS[kind][0][0]["accuracy"]
+
+
 def test_answers_that_are_shown_teach_at_least_as_much():
     assert min(ends("taught")) > 0.9
 
