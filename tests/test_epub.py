@@ -143,7 +143,7 @@ def test_ink_is_the_reader_s_and_a_hue_is_one_for_light_and_dark(bound):
     # What is written on a hue is white; what lies on a line hides it.
     for name, fill in {"text": "#fff", "rect": "#808080"}.items():
         assert next(bound[0][0].body.iter(epub_clean.SVG + name)).get("style") == f"fill:{fill}"
-    assert use.attrib == {"{http://www.w3.org/1999/xlink}href": "#fold"}
+    assert use.attrib == {epub_clean.XLINK + "href": "#fold"}
     rules = [" ".join(rule.split()) for rule in bound[2].strip().split("\n")]
     assert rules[0] == ".lm-tool { color: currentColor; }"
     assert rules[1] == ".lm-tool b, .lm-tool i { color: currentColor; }"
@@ -196,6 +196,9 @@ def test_the_file_repeats_and_lists_all_that_it_holds(bound, monkeypatch, tmp_pa
     assert set(listed) == set(once.namelist()) - {"mimetype", "META-INF/container.xml", "book.opf"}
     for name, holds in {"book/first.xhtml": "mathml svg", "nav.xhtml": "nav"}.items():
         assert f'href="{name}" media-type="application/xhtml+xml" properties="{holds}"' in package
+    pages = [once.read(name).decode() for name in listed if name.endswith(".xhtml")]
+    assert not re.findall(r"<\w+:\w+", "".join(pages)), "many readers know no prefix"
+    assert set(re.findall(r" (\w+:href)=", "".join(pages))) == {"xlink:href"}
     contents = etree.fromstring(once.read("nav.xhtml"))
     assert epub.plain(contents.find(f".//{XHTML}nav")) == (
         "ContentsFirstA partSecondThereAnswersAnswers: First"

@@ -12,6 +12,7 @@ from lxml import etree
 from pages import published
 
 SVG = "{http://www.w3.org/2000/svg}"
+XLINK = "{http://www.w3.org/1999/xlink}"
 MATH = "{http://www.w3.org/1998/Math/MathML}"
 APPLY = "\u2061"  # stands unseen between a function and what it is applied to
 # The book's colors on any ground: ink is the reader's; each hue has 4 : 1 on white and on black.
@@ -56,7 +57,8 @@ def within(element: etree._Element, kind: str) -> etree._Element | None:
 
 def made(tag: str, text: str = "", **attributes: str) -> etree._Element:
     """Return a new element."""
-    element = etree.Element(XHTML + tag, {name.strip("_"): v for name, v in attributes.items()})
+    named = {name.strip("_"): value for name, value in attributes.items()}
+    element = etree.Element(XHTML + tag, named, {None: XHTML[1:-1]})  # without a prefix
     element.text = text
     return element
 
@@ -161,9 +163,11 @@ def clean(article: etree._Element, page: str) -> None:
         if "lang" in each.attrib:
             each.set("{http://www.w3.org/XML/1998/namespace}lang", each.get("lang"))
         if "href" in each.attrib and each.tag.startswith(SVG):
-            each.set("{http://www.w3.org/1999/xlink}href", each.attrib.pop("href"))
+            each.set(XLINK + "href", each.attrib.pop("href"))
     etree.strip_elements(article, "gone", with_tail=False)
     etree.strip_tags(article, "unmarked")
+    # Readers that take a page for HTML know these by their prefix alone.
+    etree.cleanup_namespaces(article, top_nsmap={"xlink": XLINK[1:-1]})
 
 
 def block(element: etree._Element) -> etree._Element:
