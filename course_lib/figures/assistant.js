@@ -123,9 +123,9 @@ const ask = async () => {
     // Where the next message and answer would hardly fit, there is room made for them.
     if (said.read > data.window - 2 * LONGEST) forgetOldest();
   } catch (error) {
-    // Stopped: what there is stays. Failed: the conversation is as it was.
+    // Stopped: what there is stays. Failed, or nothing there: the conversation is as it was.
     const stopped = stopping.signal.aborted;
-    if (stopped) talk.turns.push({role: "assistant", content: place.textContent});
+    if (stopped && place.textContent) talk.turns.push({role: "assistant", content: place.textContent});
     else { Object.assign(talk, before); message.value = content; place.parentElement.previousSibling.remove(); place.parentElement.remove(); }
     note(stopped ? words.stopped : say(words.fails, {why: error.message}));
   }

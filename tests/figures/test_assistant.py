@@ -101,7 +101,7 @@ export class Wllama {
     getNumThreads() { return 1; }
     async *createCompletion({abortSignal}) {
         const piece = (text) => ({choices: [{text}]});
-        yield piece("Well");
+        if (!globalThis.silent) yield piece("Well");
         for (let i = 0; !globalThis.ended; i++) {
             await new Promise((go) => { setTimeout(go); });
             abortSignal.throwIfAborted();
@@ -159,6 +159,14 @@ def test_by_keys_an_answer_is_begun_and_stopped_and_the_focus_is_never_lost(serv
         page.locator(".log[aria-busy=false]").wait_for()
         assert page.evaluate("document.activeElement.textContent") == "Send"
     assert page.locator(".log p").all_inner_texts()[-1] == "SmolLM2: Well."
+    # An answer that was stopped before it began leaves nothing.
+    page.evaluate("globalThis.ended = false; globalThis.silent = true")
+    page.get_by_label("Your message").fill("Again")
+    send.press("Enter")
+    page.get_by_role("button", name="Stop", exact=True).press("Enter")
+    says(page).filter(has_text="Stopped").wait_for()
+    assert page.locator(".log p").all_inner_texts()[-1] == "SmolLM2: Well."
+    assert page.get_by_label("Your message").input_value() == "Again"
 
 
 @pytest.fixture
