@@ -222,6 +222,15 @@ def opened(browser, tmp_path_factory):
     return folder, read
 
 
+def test_the_cover_is_a_picture_that_repeats(browser):
+    page = browser.new_page()
+    epub.load(page, "book/references")
+    first, second = (epub.draw_cover(page, "A title", "Somebody") for _ in range(2))
+    page.close()
+    assert first == second
+    assert first[16:24] == (1200).to_bytes(4) + (1800).to_bytes(4), "a PNG's width and height"
+
+
 def documents(folder):
     return {
         path.relative_to(folder).as_posix(): etree.parse(path).getroot()

@@ -94,8 +94,10 @@ def read_pages(page: Page, names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def draw_cover(page: Page, title: str, author: str) -> bytes:
-    """Return a picture with the book's sign, its title and who wrote it."""
-    page.goto((SITE / "index.html").as_uri())  # so that it may load the book's fonts
+    """Return a picture with the book's sign, its title and who wrote it.
+
+    ``page`` shows a page of the book, so that it may load the book's fonts.
+    """
     page.set_viewport_size({"width": 1200, "height": 1800})
     sign = (SITE / "_static" / "favicon.svg").read_text(encoding="utf-8")
     page.set_content(
