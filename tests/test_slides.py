@@ -86,7 +86,7 @@ def test_links_lead_to_the_book():
 
 # The same of every slide, its answers shown.
 EVERY = f"""async () => {{
-    await Promise.all([document.fonts.ready, window.MathJax?.startup?.promise]);
+    await document.fonts.ready;
     return [...document.querySelectorAll('.slides > section > section')].map(section => {{
         deck.slide(...Object.values(deck.getIndices(section)).slice(0, 2), 99);
         return ({REACH})();
@@ -124,7 +124,6 @@ def walked(request, browser):
     view.on("requestfailed", lambda r: problems.append(f"failed: {r.url}"))
     view.on("request", lambda r: problems.append(r.url) if r.url.startswith("http") else None)
     view.goto(file.as_uri(), wait_until="load")
-    view.evaluate("() => window.MathJax?.startup?.promise")
     reaches = [view.evaluate(REACH)]
     for _ in range(1000):
         before = view.evaluate("() => JSON.stringify(deck.getIndices())")

@@ -33,6 +33,7 @@ PAGE = """<!DOCTYPE html>
 <title>{title}: slides</title>
 <link rel="icon" href="../_static/favicon.svg">
 <link rel="stylesheet" href="../_static/reveal/reveal.css">
+<link rel="stylesheet" href="../_static/mathjax/typeset.css">
 <link rel="stylesheet" href="../_static/course.css">
 <link rel="stylesheet" href="../_static/slides.css">
 <script src="../_static/reveal/reveal.js"></script>
@@ -283,13 +284,12 @@ def clean(page: BeautifulSoup, name: str) -> Tag:
 
 
 def scripts(page: BeautifulSoup) -> str:
-    """Return the page's scripts for formulas and Jupyter's widgets."""
-    wanted = re.compile("mathjax|require|widgets|embed-amd", re.IGNORECASE)
+    """Return the page's scripts for Jupyter's widgets."""
+    wanted = re.compile("require|widgets|embed-amd", re.IGNORECASE)
     found = [
         str(script)
         for script in page.select("script")
         if wanted.search(script.get("src", ""))
-        or "window.MathJax" in script.get_text()
         or script.get("type") == "application/vnd.jupyter.widget-state+json"
     ]
     return "\n".join(found)

@@ -19,14 +19,22 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 # package, version, sha512 of its archive, the folder in it, what the book needs of that folder
-# (glob patterns), and where that goes below _static
+# (glob patterns), and where that goes in _build/vendor: all of static/ is copied into the book
 PACKAGES = [
     (
         "mathjax",
         "3.2.2",
         "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
         "package/es5",
-        ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y", "sre", "ui"),
+        ("output/chtml/fonts",),
+        "static/mathjax",
+    ),
+    (  # what typesets with them while the book is built isn't among the pages
+        "mathjax",
+        "3.2.2",
+        "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
+        "package/es5",
+        ("startup.js", "loader.js", "core.js", "adaptors", "input", "output", "a11y"),
         "mathjax",
     ),
     (
@@ -35,7 +43,7 @@ PACKAGES = [
         "qPD5gRrj6kGQ0ZySAJgqbArkaDqPMbQIT0zSZDkIv1mfA17w/tR2Faq5l2qqRf2CdQx6FWln9nUrgd2UDzb19A==",
         "package",
         ("require.js",),
-        "",
+        "static",
     ),
     (
         "@jupyter-widgets/html-manager",
@@ -43,7 +51,7 @@ PACKAGES = [
         "+Mn+Ra8wyIHrYaUpfmf9A3dsLkt/NuwzPQN8sthdxBD35VV5cOJbpmgMhNR27n/rmP3mKyEe0PWCJrtZrXTXDQ==",
         "package/dist",
         ("embed-amd.js", "*.woff2"),
-        "@jupyter-widgets/html-manager/dist",
+        "static/@jupyter-widgets/html-manager/dist",
     ),
     (  # its second half looks for its icons here
         "@jupyter-widgets/html-manager",
@@ -51,7 +59,7 @@ PACKAGES = [
         "+Mn+Ra8wyIHrYaUpfmf9A3dsLkt/NuwzPQN8sthdxBD35VV5cOJbpmgMhNR27n/rmP3mKyEe0PWCJrtZrXTXDQ==",
         "package/dist",
         ("*.woff2",),
-        "@jupyter-widgets",
+        "static/@jupyter-widgets",
     ),
     (
         "reveal.js",
@@ -59,7 +67,7 @@ PACKAGES = [
         "JYIg5D9aoxoaLeb84O+OvAwsKWdIavVgEDScxtYEXFCT6t6TQrhNtSgogcjdCpdLsWglhJn3zyE3fUOwiH5KEg==",
         "package/dist",
         ("reveal.css", "reveal.js", "plugin/notes.js"),
-        "reveal",
+        "static/reveal",
     ),
     (
         "@wllama/wllama",
@@ -67,7 +75,7 @@ PACKAGES = [
         "Pl7BEJhPU8OHnV/yhn3DFZYhLLOdSHh+4TND79WCftHnlUAdQPAsyc/CfIOY+4mVxvf5VW3Xw3Uf7BBfotS1gw==",
         "package",
         ("esm/index.min.js", "esm/wasm/wllama.wasm", "LICEN*"),
-        "assistant",
+        "static/assistant",
     ),
 ]
 
@@ -126,13 +134,14 @@ def vendor(root: Path) -> Path:
     stamp = home / "complete.txt"
     wanted = repr(PACKAGES)
     if not stamp.exists() or stamp.read_text() != wanted:
-        shutil.rmtree(static, ignore_errors=True)
+        for folder in {home / Path(target).parts[0] for *_, target in PACKAGES}:
+            shutil.rmtree(folder, ignore_errors=True)
         for package, version, sha512, inside, members, target in PACKAGES:
             with tarfile.open(fetch(package, version, sha512, home)) as archive:
                 archive.extractall(home / "unpacked", filter="data")
             folder = home / "unpacked" / inside
             for source in (path for member in members for path in sorted(folder.glob(member))):
-                goal = static / target / source.relative_to(folder)
+                goal = home / target / source.relative_to(folder)
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 (shutil.copytree if source.is_dir() else shutil.copy)(source, goal)
             shutil.rmtree(home / "unpacked")

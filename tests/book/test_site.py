@@ -74,7 +74,6 @@ def visit(browser):
             lambda r: outside.append(r.url) if r.url.startswith(("http", "ws")) else None,
         )
         page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
-        page.evaluate("() => window.MathJax?.startup?.promise")
         page.wait_for_function(WIDGETS_ARE_THERE, timeout=60_000)
         # Figures are loaded when scrolled to.
         page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
