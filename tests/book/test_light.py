@@ -103,7 +103,8 @@ def test_a_wide_block_can_be_reached_by_keyboard_once_it_is_in_sight(html, brows
     page = browser.new_page(viewport={"width": 320, "height": 600})
     page.goto((SITE / "notebooks" / "training.html").as_uri())
     page.evaluate("""() => {
-        const wide = [...document.querySelectorAll('article pre')].findLast(e => e.checkVisibility());
+        const blocks = [...document.querySelectorAll('article pre')];
+        const wide = blocks.findLast(e => e.checkVisibility());
         wide.style.cssText = 'white-space: pre; overflow: auto; width: 40px';
         wide.id = 'wide';
     }""")
