@@ -12,13 +12,14 @@ from lxml import etree
 from project import ROOT
 
 XHTML = epub.XHTML
-MATH = """<math xmlns="http://www.w3.org/1998/Math/MathML"><mi data-mjx-auto-op="false">ln</mi><mo
+MATH = """<mjx-container><mjx-math>x</mjx-math><mjx-assistive-mml><math alttext="x &lt; 1"
+xmlns="http://www.w3.org/1998/Math/MathML"><mi data-mjx-auto-op="false">ln</mi><mo
 data-mjx-texclass="NONE">\u2061</mo><mi>x</mi><mtable
 columnalign="right left"><mtr><mtd/><mtd/></mtr>
-</mtable></math>"""
-FIRST = """<article xmlns="http://www.w3.org/1999/xhtml"><section id="first">
+</mtable></math></mjx-assistive-mml></mjx-container>"""
+FIRST = f"""<article xmlns="http://www.w3.org/1999/xhtml"><section id="first">
 <h1>First<a class="headerlink" href="#first">#</a></h1>
-<p>Of <span class="math notranslate">\\(x &lt; 1\\)</span> see
+<p>Of <span class="math notranslate">{MATH}</span> see
 <a href="second.html#there">there</a>, <a href="#fold">below</a>,
 <a href="../slides/first.html#/2">slides</a>,
 <a href="https://example.org/">a page</a>. <span lang="zh">注意力</span></p>
@@ -38,8 +39,8 @@ class="mi">7</span></span></pre></div></div>
 <p class="collapsed admonition-title">Show the code</p></summary>
 <div class="cell_input"><pre>draw()</pre></div></details>
 <div class="cell_output"><figure class="lm-figure lm-tool">
-<style>.lm-tool { --lm-ink: light-dark(#000, #fff); color: var(--lm-ink); }
-.lm-tool :is(b, i), .lm-tool input { color: var(--lm-muted); }</style>
+<style>.lm-tool {{ --lm-ink: light-dark(#000, #fff); color: var(--lm-ink); }}
+.lm-tool :is(b, i), .lm-tool input {{ color: var(--lm-muted); }}</style>
 <noscript><p>Drawn with 2. With JavaScript you can move it.</p></noscript>
 <div class="lm-controls" hidden=""><input type="range"/></div>
 <div role="img" aria-label="a line"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path
@@ -63,7 +64,7 @@ def published(monkeypatch):
 @pytest.fixture
 def bound():
     """Two small pages: their files, and the rules of their figures."""
-    leaves, answers, rules = epub.leaves_of({"book/first": [FIRST, MATH], "book/second": [SECOND]})
+    leaves, answers, rules = epub.leaves_of({"book/first": FIRST, "book/second": SECOND})
     epub.lead([*leaves, *answers])
     return leaves, answers, rules
 
@@ -83,8 +84,6 @@ def test_a_formula_is_mathml_that_also_tells_its_tex(bound):
         "text-align:right",
         "text-align:left",
     ]
-    with pytest.raises(ValueError, match="book/first: expected 1 formulas, got 0"):
-        epub.leaves_of({"book/first": [FIRST]})
 
 
 def test_links_lead_within_the_book_or_to_where_it_is_published(bound):
@@ -240,17 +239,16 @@ def documents(folder):
 
 def test_every_formula_and_figure_of_a_chapter_is_there(opened):
     folder, read = opened
-    articles = "".join(article for article, *_ in read.values())
-    formulas = [each for _, *drawn in read.values() for each in drawn]
+    articles = "".join(read.values())
     there = [*documents(folder).values()]
     for tag, number in {
-        "{http://www.w3.org/1998/Math/MathML}math": len(formulas),
+        "{http://www.w3.org/1998/Math/MathML}math": articles.count("<math "),
         XHTML + "figure": articles.count("<figure"),
         XHTML + "pre": articles.count("<pre"),
         XHTML + "script": 0,
     }.items():
         assert sum(len(list(each.iter(tag))) for each in there) == number
-    assert formulas
+    assert articles.count("<math ") > 40
 
 
 def test_every_link_within_leads_somewhere(opened):

@@ -1,8 +1,8 @@
 """Bind the built book as one EPUB 3: its pages, then the answers that they keep folded.
 
 A page goes in as it was built, before any script has run, so that each figure is there in its first
-state, as it was written for those who have no script. Only the formulas come from the browser, as
-MathML.
+state, as it was written for those who have no script. Of a formula goes in what screen readers
+have there: its MathML.
 """
 
 import argparse
@@ -16,31 +16,28 @@ from urllib.parse import unquote, urljoin, urlsplit
 from epub_clean import clean, fold_out, made, put_formulas, ruled
 from epub_package import XHTML, Leaf, pack, plain
 from lxml import etree
-from pages import SITE, browsing, link_from_home, load, pages_in_order, published, settings
+from pages import SITE, browsing, link_from_home, pages_in_order, published, settings
 from playwright.sync_api import Page
 from tqdm import tqdm
 
-# What a reader of a page without scripts has, as XML; and the formulas that scripts have drawn.
-READ = """built => {
-    const article = new DOMParser().parseFromString(built, 'text/html').querySelector('article');
-    const drawn = [...document.querySelectorAll('mjx-assistive-mml > math')];
-    return [article, ...drawn].map(each => new XMLSerializer().serializeToString(each));
-}"""
+# What a reader of a page without scripts has, as XML.
+READ = """built => new XMLSerializer().serializeToString(
+    new DOMParser().parseFromString(built, 'text/html').querySelector('article'))"""
 FONTS = ("sans.woff2", "mono.woff2")  # those that figures are drawn for
 
 
-def leaves_of(read: Mapping[str, Sequence[str]]) -> tuple[list[Leaf], list[Leaf], str]:
+def leaves_of(read: Mapping[str, str]) -> tuple[list[Leaf], list[Leaf], str]:
     """Return the EPUB's pages, their answers, and the rules of their figures.
 
     Args:
-        read: of each page its article, as XML, and its formulas.
+        read: of each page its article, as XML.
     """
     leaves: list[Leaf] = []
     answered: list[Leaf] = []
     rules: dict[str, None] = {}
-    for page, (built, *formulas) in read.items():
+    for page, built in read.items():
         article = etree.fromstring(built)
-        put_formulas(article, formulas, page)
+        put_formulas(article)
         rules.update(dict.fromkeys(ruled(each.text) for each in article.iter(XHTML + "style")))
         clean(article, page)
         answers = fold_out(article)
@@ -84,11 +81,10 @@ def lead(leaves: Sequence[Leaf]) -> set[str]:
     return pictures
 
 
-def read_pages(page: Page, names: Iterable[str]) -> dict[str, list[str]]:
-    """Return of each page its article and its formulas, as XML."""
+def read_pages(page: Page, names: Iterable[str]) -> dict[str, str]:
+    """Return of each page its article, as XML."""
     read = {}
     for name in names:
-        load(page, name)
         read[name] = page.evaluate(READ, (SITE / f"{name}.html").read_text(encoding="utf-8"))
     return read
 

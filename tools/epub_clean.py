@@ -5,7 +5,6 @@ Colors become the reader's own: ink is its ink, and a hue is readable on light a
 
 import copy
 import re
-from collections.abc import Sequence
 
 from epub_package import XHTML, plain
 from lxml import etree
@@ -103,12 +102,10 @@ def ruled(sheet: str) -> str:
     return re.sub(r"([^{}]+)\{([^{}]*)\}", written, sheet)
 
 
-def put_formulas(article: etree._Element, formulas: Sequence[str], page: str) -> None:
-    """Put MathML in the places of formulas, which are told as TeX to who can't show it."""
-    places = [each for each in article.iter(XHTML + "*") if "math" in classes(each)]
-    if len(places) != len(formulas):
-        raise ValueError(f"{page}: expected {len(places)} formulas, got {len(formulas)}")
-    for place, formula in zip(places, map(etree.fromstring, formulas), strict=True):
+def put_formulas(article: etree._Element) -> None:
+    """Leave of each formula the MathML that the built page has for screen readers."""
+    for place in [each for each in article.iter(XHTML + "*") if "math" in classes(each)]:
+        formula = next(place.iter(MATH + "math"))
         for each in formula.iter(MATH + "*"):
             for name in [n for n in each.attrib if n.startswith("data-") or n == "class"]:
                 del each.attrib[name]
@@ -120,9 +117,7 @@ def put_formulas(article: etree._Element, formulas: Sequence[str], page: str) ->
             behind = each.getnext()
             if each.text == APPLY and behind is not None and behind.text not in ("(", "["):
                 each.set("rspace", "0.167em")
-        formula.set("alttext", plain(place)[2:-2].strip())
-        place.text = None
-        place.append(formula)
+        place[:] = [formula]
 
 
 def clean(article: etree._Element, page: str) -> None:

@@ -26,7 +26,9 @@ async function typeset(page) {
     const made = await MathJax.tex2chtmlPromise(formula, { display: bracket === "[" }).catch((error) => {
       throw new Error(`${page}: ${formula.trim()}: ${error.message}`);
     });
-    pieces.push(text.slice(end, index), before, MathJax.startup.adaptor.outerHTML(made), after);
+    const adaptor = MathJax.startup.adaptor;
+    adaptor.setAttribute(adaptor.tags(made, "math")[0], "alttext", formula.trim());
+    pieces.push(text.slice(end, index), before, adaptor.outerHTML(made), after);
     end = index + all.length;
   }
   if (end) fs.writeFileSync(page, pieces.join("") + text.slice(end));
