@@ -105,5 +105,9 @@ def test_who_knows_only_the_inputs_in_sight_earns_nothing(chapter, ignorant):
         found, _ = judge.attempt(names[f"hidden_test_{one.name}"], knows)
         # Without inputs the answer is one number, which can be copied.
         if found == "passed" and knows.changed and sight.asked:
-            through.append(one.name)
+            # Where it is to change its arguments, nobody reads what it returns.
+            unread = Knows(names[one.name], lambda _: None, 0)
+            judge.seed_all(1)
+            if judge.attempt(names[f"test_{one.name}"], unread)[0] != "passed":
+                through.append(one.name)
     assert not through
