@@ -16,7 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from epub_clean import clean, fold_out, made, put_formulas, ruled
 from epub_package import XHTML, Leaf, pack, plain
 from lxml import etree
-from pages import SITE, browsing, link_from_home, pages_in_order, published, settings
+from pages import SITE, browsing, link_from_home, load, pages_in_order, published, settings
 from playwright.sync_api import Page
 from tqdm import tqdm
 
@@ -90,10 +90,8 @@ def read_pages(page: Page, names: Iterable[str]) -> dict[str, str]:
 
 
 def draw_cover(page: Page, title: str, author: str) -> bytes:
-    """Return a picture with the book's sign, its title and who wrote it.
-
-    ``page`` shows a page of the book, so that it may load the book's fonts.
-    """
+    """Return a picture with the book's sign, its title and who wrote it."""
+    load(page, "book/references")  # a page of the book may load its fonts
     page.set_viewport_size({"width": 1200, "height": 1800})
     sign = (SITE / "_static" / "favicon.svg").read_text(encoding="utf-8")
     page.set_content(
