@@ -1,5 +1,7 @@
 """The Transformer in the page: it writes what the package's model writes, and says what it sees."""
 
+from importlib.resources import files
+
 import pytest
 import torch
 
@@ -348,6 +350,16 @@ def test_it_runs_until_it_is_paused(view):
     )
     page.get_by_role("button", name="Pause").click()
     assert page.get_by_role("button", name="Run").count() == 1
+
+
+def test_the_first_button_is_readable_under_a_pointer_where_another_figure_follows(view):
+    page = view()
+    page.add_style_tag(content=(files("course_lib.figures") / "base.css").read_text("utf-8"))
+    run = page.get_by_role("button", name="Run")
+    ground = "(button) => getComputedStyle(button).backgroundColor"
+    before = run.evaluate(ground)
+    run.hover()
+    assert run.evaluate(ground) == before
 
 
 def test_on_paper_the_tokens_are_named_and_nothing_asks_to_be_pressed(view):
