@@ -354,7 +354,10 @@ def test_it_runs_until_it_is_paused(view):
 
 def test_the_first_button_is_readable_under_a_pointer_where_another_figure_follows(view):
     page = view()
-    page.add_style_tag(content=(files("course_lib.figures") / "base.css").read_text("utf-8"))
+    kit = (files("course_lib.figures") / "base.css").read_text(encoding="utf-8")
+    page.locator("figure").evaluate(
+        "(it, kit) => it.insertAdjacentHTML('afterend', kit)", f"<style>{kit}</style>"
+    )
     run = page.get_by_role("button", name="Run")
     ground = "(button) => getComputedStyle(button).backgroundColor"
     before = run.evaluate(ground)
