@@ -40,7 +40,10 @@ class="mi">7</span></span></pre></div></div>
 <div class="cell_input"><pre>draw()</pre></div></details>
 <div class="cell_output"><figure class="lm-figure lm-tool">
 <style>.lm-tool {{ --lm-ink: light-dark(#000, #fff); color: var(--lm-ink); }}
-.lm-tool :is(b, i), .lm-tool input {{ color: var(--lm-muted); }}</style>
+.lm-tool :is(b, i), .lm-tool input {{ color: var(--lm-muted); }}
+@media (max-width: 9em) {{ .lm-tool i {{ margin: 0 }} }}
+@media print {{ .lm-tool input {{ margin: 0 }} }}</style>
+<style>.lm-tool {{ color: var(--lm-ink); }}</style>
 <noscript><p>Drawn with 2. With JavaScript you can move it.</p></noscript>
 <div class="lm-controls" hidden=""><input type="range"/></div>
 <div role="img" aria-label="a line"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path
@@ -143,9 +146,10 @@ def test_ink_is_the_reader_s_and_a_hue_is_one_for_light_and_dark(bound):
     for name, fill in {"text": "#fff", "rect": "#808080"}.items():
         assert next(bound[0][0].body.iter(epub_clean.SVG + name)).get("style") == f"fill:{fill}"
     assert use.attrib == {epub_clean.XLINK + "href": "#fold"}
-    rules = [" ".join(rule.split()) for rule in bound[2].strip().split("\n")]
-    assert rules[0] == ".lm-tool { color: currentColor; }"
-    assert rules[1] == ".lm-tool b, .lm-tool i { color: currentColor; }"
+    assert " ".join(bound[2].split()) == (
+        ".lm-tool { color: currentColor; } .lm-tool b, .lm-tool i { color: currentColor; } "
+        "@media (max-width: 9em) {.lm-tool i { margin: 0 } }"
+    )
 
 
 def test_every_color_of_a_figure_has_one_here():

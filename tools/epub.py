@@ -38,7 +38,8 @@ def leaves_of(read: Mapping[str, str]) -> tuple[list[Leaf], list[Leaf], str]:
     for page, built in read.items():
         article = etree.fromstring(built)
         put_formulas(article)
-        rules.update(dict.fromkeys(ruled(each.text) for each in article.iter(XHTML + "style")))
+        for sheet in article.iter(XHTML + "style"):
+            rules.update(dict.fromkeys(ruled(sheet.text)))
         clean(article, page)
         answers = fold_out(article)
         title = plain(next(article.iter(XHTML + "h1")))

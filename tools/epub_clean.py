@@ -81,7 +81,7 @@ def colored(style: str) -> str:
     )
 
 
-def ruled(sheet: str) -> str:
+def ruled(sheet: str) -> list[str]:
     """Return a figure's rules, without those for controls, as older readers understand them."""
 
     def spread(selector: str) -> list[str]:
@@ -99,7 +99,10 @@ def ruled(sheet: str) -> str:
         declared = re.sub(r"(font:[^;]*?[\d.])rem", r"\1em", colored(rule[2])).strip()
         return f"{', '.join(kept)} {{ {declared} }}\n" if kept and declared else ""
 
-    return re.sub(r"([^{}]+)\{([^{}]*)\}", written, sheet)
+    sheet = re.sub(r"([^{}]+)\{([^{}]*)\}", written, sheet)
+    # A rule, or a group of them such as @media; those without one in them go.
+    rules = re.findall(r"[^{}]+\{(?:[^{}]|\{[^{}]*\})*\}", sheet)
+    return [each.strip() for each in rules if each.count("{") > each.count("@")]
 
 
 def put_formulas(article: etree._Element) -> None:
