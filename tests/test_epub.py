@@ -49,7 +49,7 @@ class="mi">7</span></span></pre></div></div>
 <div role="img" aria-label="a line"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path
 d="M0 0h1" style="stroke:var(--lm-ink,#1f2430);fill:color-mix(in srgb,var(--lm-key,#8c3705) 20%,\
 var(--lm-paper,#fff))"/><rect style="fill:var(--lm-surface,#f4f5f7)"/>
-<text style="fill:var(--lm-paper,#fff)">7</text><use
+<text style="fill:var(--lm-paper,#fff)" font-weight="650">7</text><use
 href="#fold"/></svg></div>
 <script>move()</script></figure></div></div>
 </section></article>"""
@@ -142,6 +142,8 @@ def test_ink_is_the_reader_s_and_a_hue_is_one_for_light_and_dark(bound):
     path, use = (next(bound[0][0].body.iter(epub_clean.SVG + name)) for name in ("path", "use"))
     key = epub_clean.COLORS["key"]
     assert path.get("style") == f"stroke:currentColor;fill:{key}33"
+    weight = next(bound[0][0].body.iter(epub_clean.SVG + "text")).get("font-weight")
+    assert weight == "bold"
     # What is written on a hue is white; what lies on a line hides it.
     for name, fill in {"text": "#fff", "rect": "#808080"}.items():
         assert next(bound[0][0].body.iter(epub_clean.SVG + name)).get("style") == f"fill:{fill}"

@@ -158,6 +158,8 @@ def clean(article: etree._Element, page: str) -> None:
             each.set("style", each.get("style").replace(*OPAQUE.get(name, ("", ""))))
         if each.get("role") == "doc-biblioentry":  # deprecated
             del each.attrib["role"]
+        if each.get("font-weight", "").endswith("50"):  # as 650, which SVG 1 doesn't know
+            each.set("font-weight", "bold")
         if "lang" in each.attrib:
             each.set("{http://www.w3.org/XML/1998/namespace}lang", each.get("lang"))
         if "href" in each.attrib and each.tag.startswith(SVG):
