@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from course_lib.assignments import collect as module
+from course_lib.assignments import unpack
 from course_lib.assignments.__main__ import main
 from course_lib.assignments.cells import chapter_path
 from course_lib.assignments.collect import collect, days_late, owner_of
@@ -222,6 +222,19 @@ def test_a_zip_that_climbs_out_writes_nothing_outside(take, tmp_path, name):
     assert set(tmp_path.parent.rglob("*up.ipynb*")) == before
 
 
+@pytest.mark.parametrize("name", ["", ".", "./.", "\0"])
+def test_a_zip_s_file_without_a_name_costs_no_other(take, name):
+    nameless = zipfile.ZipInfo("x")
+    nameless.filename = nameless.orig_filename = name
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr(nameless, notebook())
+        archive.writestr("ada/x.ipynb", notebook())
+    done, attempts = take({"d.zip": held.getvalue()})
+    assert len(attempts) == 1
+    assert "expected a name within the zip file, got one outside" in str(done["problems"])
+
+
 def test_links_in_zips_and_folders_are_refused(take, tmp_path):
     secret = tmp_path / "secret.ipynb"
     secret.write_bytes(notebook("42"))
@@ -245,8 +258,8 @@ def test_links_in_zips_and_folders_are_refused(take, tmp_path):
 
 
 def test_a_zip_bomb_stops_at_the_limit_and_the_rest_goes_on(take, monkeypatch):
-    monkeypatch.setattr(module, "LARGEST", 100_000)
-    monkeypatch.setattr(module, "MOST_BYTES", 250_000)
+    monkeypatch.setattr(unpack, "LARGEST", 100_000)
+    monkeypatch.setattr(unpack, "MOST_BYTES", 250_000)
     bomb = {f"m{number}/x.ipynb": b"0" * 3_000_000 for number in range(4)}
     deep = zipped(**{"a.zip": zipped(**{"b.zip": zipped(**{"c.ipynb": b""})})})
     done, attempts = take(
@@ -258,15 +271,15 @@ def test_a_zip_bomb_stops_at_the_limit_and_the_rest_goes_on(take, monkeypatch):
 
 
 def test_a_learner_s_zip_bomb_takes_nobody_s_room(take, monkeypatch):
-    monkeypatch.setattr(module, "ONES_BYTES", 250_000)
-    monkeypatch.setattr(module, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(unpack, "ONES_BYTES", 250_000)
+    monkeypatch.setattr(unpack, "MOST_BYTES", 1_000_000)
     bomb = zipped(**{f"{number}.ipynb": b"0" * 200_000 for number in range(40)})
     download = {"Bob_12_assignsubmission_file_/mine.zip": bomb}
     download |= {"Cy_13_assignsubmission_file_/x.ipynb": notebook()}
     done, attempts = take({"d.zip": zipped(**download)})
     assert [one.student for one in attempts] == ["13"]
     assert sum("MB unpacked, got more" in line for line in done["problems"]) == 39
-    monkeypatch.setattr(module, "ONES_FILES", 39)
+    monkeypatch.setattr(unpack, "ONES_FILES", 39)
     done, _ = take()
     assert "Bob_12_assignsubmission_file_/mine.zip: expected at most 39 files, got 40" in str(done)
 
