@@ -2,8 +2,9 @@
 
 Scripts wait until the page is there, rules of style that fit nothing in the book are cut, as are
 the marks of code that have no color, and the theme's 1,500 kB of icons are left out: ``course.css``
-brings the few that the pages show, as fonts. The theme measures every block of code at once, to
-let the keyboard scroll it; here each is measured when it comes into sight.
+brings the few that the pages show, as fonts. The theme asks each block of code whether it is wider
+than its place, and marks it, in turn: the page is laid out once per block. Here all are asked
+first.
 """
 
 import itertools
@@ -23,10 +24,11 @@ PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 # Style sheets that others made for every page that there may be.
 SHEETS = ("styles/*.css", "sphinx-design.min.css", "mystnb.*.css", "mathjax/typeset.css")
 THEME = "_static/scripts/pydata-sphinx-theme.js"
-MEASURE = "e.tabIndex=e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1"
-IN_SIGHT = (
-    ".forEach(e=>new IntersectionObserver(([seen],observer)=>{if(seen.isIntersecting)"
-    f"{{observer.disconnect();{MEASURE}}}}}).observe(e))"
+SCROLLS = "e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1"
+IN_TURN = f".forEach(e=>{{e.tabIndex={SCROLLS}}})"
+ALL_FIRST = (
+    f".forEach((_,i,all)=>{{if(!i)[...all].map(e=>[e,{SCROLLS}])"
+    ".forEach(([e,index])=>{e.tabIndex=index})})"
 )
 # Scripts put these together from pieces.
 MADE = re.compile(r"bs-tooltip|bs-popover")
@@ -54,15 +56,14 @@ def _leave_out_icons(app: Sphinx, error: Exception | None) -> None:
         source_map.unlink(missing_ok=True)
 
 
-def _measure_in_sight(app: Sphinx, error: Exception | None) -> None:
+def _measure_first(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.name == "html":
         script = Path(app.outdir, THEME)
         text = script.read_text(encoding="utf-8")
-        if IN_SIGHT not in text:
-            at_once = f".forEach(e=>{{{MEASURE}}})"
-            if at_once not in text:
-                raise ExtensionError(f"{script}: expected {at_once}; the theme has changed")
-            script.write_text(text.replace(at_once, IN_SIGHT), encoding="utf-8")
+        if ALL_FIRST not in text:
+            if IN_TURN not in text:
+                raise ExtensionError(f"{script}: expected {IN_TURN}; the theme has changed")
+            script.write_text(text.replace(IN_TURN, ALL_FIRST), encoding="utf-8")
 
 
 def _classes(selector: Iterable[Any]) -> set[str]:
@@ -114,6 +115,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("html-page-context", _defer, priority=900)  # behind those that add scripts
     app.connect("build-finished", _leave_out_icons)
-    app.connect("build-finished", _measure_in_sight)
+    app.connect("build-finished", _measure_first)
     app.connect("build-finished", _cut_styles, priority=900)  # behind those that change pages
     return {"parallel_read_safe": True, "parallel_write_safe": True}

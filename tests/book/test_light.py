@@ -99,17 +99,14 @@ def test_light_or_dark_is_known_before_the_page_is_drawn(html, browser):
     page.context.close()
 
 
-def test_a_wide_block_can_be_reached_by_keyboard_once_it_is_in_sight(html, browser):
+def test_what_is_wider_than_a_phone_can_be_scrolled_by_keyboard(html, browser):
     page = browser.new_page(viewport={"width": 320, "height": 600})
-    page.goto((SITE / "notebooks" / "training.html").as_uri())
-    page.evaluate("""() => {
-        const blocks = [...document.querySelectorAll('article pre')];
-        const wide = blocks.findLast(e => e.checkVisibility());
-        wide.style.cssText = 'white-space: pre; overflow: auto; width: 40px';
-        wide.id = 'wide';
-    }""")
-    page.locator("#wide").scroll_into_view_if_needed()
-    page.wait_for_function("() => document.querySelector('#wide').tabIndex === 0")
+    page.goto((SITE / "book" / "glossary.html").as_uri())
+    wide = """() => [...document.querySelectorAll('.pst-scrollable-table-container')].map(
+        e => [e.scrollWidth > e.clientWidth, e.tabIndex])"""
+    found = page.evaluate(wide)
+    assert [True, 0] in found
+    assert all(index == (0 if scrolls else -1) for scrolls, index in found)
     page.close()
 
 
