@@ -1,7 +1,6 @@
 """Make a release in ``_build/release``: the book as a zip, as a PDF and as an EPUB, and the wheel.
 
-Built twice from one commit, the zip, the EPUB and the wheel are the same to the byte; the PDF
-differs in the date that Chromium writes into it.
+Built twice from one commit on one machine, all four are the same to the byte.
 """
 
 import argparse
