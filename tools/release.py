@@ -106,7 +106,7 @@ def main() -> None:
     name = f"llm-course-{version}"
     # A page on disk can't load the model that talks, so the zip goes without it.
     pack(SITE, name, target / f"{name}.zip", seconds, "_static/assistant")
-    print("Printing them (3 minutes)", flush=True)
+    print("Printing them (2 minutes)", flush=True)
     for kind in ("pdf", "epub"):
         run([sys.executable, f"tools/{kind}.py", target / f"{name}.{kind}"])
     print("Building the wheel", flush=True)

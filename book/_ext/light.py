@@ -35,7 +35,8 @@ MADE = re.compile(r"bs-tooltip|bs-popover")
 
 
 def _defer(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    context["body"] = PLAIN.sub(r"\1", context.get("body", ""))
+    if "body" in context:
+        context["body"] = PLAIN.sub(r"\1", context["body"])
     names = [str(script.filename or "") for script in context["script_files"]]
     # The search and the widgets' manager ask for the others at once.
     at_once = page == "search" or any(name.endswith("embed-amd.js") for name in names)
@@ -49,21 +50,19 @@ def _defer(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
     context["script_files"] = scripts
 
 
-def _leave_out_icons(app: Sphinx, error: Exception | None) -> None:
-    if error is None and app.builder.name == "html":
-        script, source_map = (Path(app.outdir) / name for name in ICONS)
-        script.write_text("", encoding="utf-8")  # every page of the theme asks for it
-        source_map.unlink(missing_ok=True)
+def _leave_out_icons(site: Path) -> None:
+    script, source_map = (site / name for name in ICONS)
+    script.write_text("", encoding="utf-8")  # every page of the theme asks for it
+    source_map.unlink(missing_ok=True)
 
 
-def _measure_first(app: Sphinx, error: Exception | None) -> None:
-    if error is None and app.builder.name == "html":
-        script = Path(app.outdir, THEME)
-        text = script.read_text(encoding="utf-8")
-        if ALL_FIRST not in text:
-            if IN_TURN not in text:
-                raise ExtensionError(f"{script}: expected {IN_TURN}; the theme has changed")
-            script.write_text(text.replace(IN_TURN, ALL_FIRST), encoding="utf-8")
+def _measure_first(site: Path) -> None:
+    script = site / THEME
+    text = script.read_text(encoding="utf-8")
+    if ALL_FIRST not in text:
+        if IN_TURN not in text:
+            raise ExtensionError(f"{script}: expected {IN_TURN}; the theme has changed")
+        script.write_text(text.replace(IN_TURN, ALL_FIRST), encoding="utf-8")
 
 
 def _classes(selector: Iterable[Any]) -> set[str]:
@@ -97,12 +96,10 @@ def cut(rules: Iterable[Any], words: set[str]) -> str:
     return kept
 
 
-def _cut_styles(app: Sphinx, error: Exception | None) -> None:
-    if error is not None or app.builder.name != "html":
-        return
-    static = Path(app.outdir) / "_static"
+def _cut_styles(site: Path) -> None:
+    static = site / "_static"
     words: set[str] = set()
-    for file in (*Path(app.outdir).rglob("*.html"), *static.rglob("*.js")):
+    for file in (*site.rglob("*.html"), *static.rglob("*.js")):
         words.update(re.findall(r"[\w-]+", file.read_text(encoding="utf-8")))
     for sheet in (path for pattern in SHEETS for path in static.glob(pattern)):
         rules = tinycss2.parse_stylesheet(
@@ -111,10 +108,16 @@ def _cut_styles(app: Sphinx, error: Exception | None) -> None:
         sheet.write_text(cut(rules, words), encoding="utf-8")
 
 
+def _finish(app: Sphinx, error: Exception | None) -> None:
+    if error is None and app.builder.name == "html":
+        site = Path(app.outdir)
+        _leave_out_icons(site)
+        _measure_first(site)
+        _cut_styles(site)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("html-page-context", _defer, priority=900)  # behind those that add scripts
-    app.connect("build-finished", _leave_out_icons)
-    app.connect("build-finished", _measure_first)
-    app.connect("build-finished", _cut_styles, priority=900)  # behind those that change pages
+    app.connect("build-finished", _finish, priority=900)  # behind those that change pages
     return {"parallel_read_safe": True, "parallel_write_safe": True}
