@@ -1,6 +1,9 @@
 """What the forges run: steps that exist here, too, and in versions that agree with one another."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tarfile
 import tomllib
@@ -39,7 +42,7 @@ def test_every_target_that_a_forge_makes_is_in_the_makefile(path):
     known = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
     text = path.read_text(encoding="utf-8")
     made = re.findall(r"^\s*(?:- )?(?:run: )?make (.+)$", text, re.MULTILINE)
-    words = " ".join(re.sub(r"\$\{\{.*?\}\}|#.*", "", line) for line in made)
+    words = " ".join(re.sub(r'"\$TARGET"|#.*', "", line) for line in made)
     targets = {*words.split(), *re.findall(r"target: ([a-z-]+)", text)}  # also of a matrix
     assert targets
     assert targets <= known, f"the Makefile has no {sorted(targets - known)}"
@@ -60,6 +63,73 @@ def test_what_colab_has_is_new_enough_for_the_package():
     for need in map(Requirement, project["dependencies"]):
         version = there.get(canonicalize_name(need.name))
         assert version is None or need.specifier.contains(version), f"{need}: Colab has {version}"
+
+
+def jobs(path):
+    """The jobs of a workflow, by name."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_to_a_commit_and_checkouts_keep_no_token(path):
+    used = re.findall(r"uses: (.+)", path.read_text(encoding="utf-8"))
+    assert used
+    for line in used:
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
+    for job in jobs(path).values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_what_a_job_may_do_is_named_in_the_job_and_reading_is_part_of_it(path):
+    everywhere = yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"]
+    assert set(everywhere.values()) <= {"read"}
+    for name, job in jobs(path).items():
+        # A job's own list takes the place of the workflow's.
+        assert job.get("permissions", everywhere)["contents"] == "read", name
+
+
+def test_what_is_being_published_is_not_cut_off_by_the_next_push():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text("utf-8"))
+    assert "!= 'refs/heads/main'" in workflow["concurrency"]["cancel-in-progress"]
+    assert workflow["jobs"]["publish"]["if"] == "github.ref == 'refs/heads/main'"
+
+
+def test_a_run_that_takes_too_long_fails_before_it_is_canceled():
+    """Only a failure opens an issue."""
+    (job,) = jobs(ROOT / ".github/workflows/versions.yml").values()
+    (slow,) = (step for step in job["steps"] if step.get("run", "").startswith("make"))
+    assert slow["timeout-minutes"] < job["timeout-minutes"]
+    assert job["steps"][-1]["if"] == "failure()"
+
+
+@pytest.mark.parametrize("already_open", [0, 1])
+def test_a_failure_opens_an_issue_unless_one_is_open(tmp_path, already_open):
+    if not shutil.which("bash"):
+        pytest.skip("bash is not installed")
+    (job,) = jobs(ROOT / ".github/workflows/versions.yml").values()
+    gh = tmp_path / "gh"  # a stand-in, which notes what it is asked
+    gh.write_text(
+        f'#!/bin/sh\nprintf "[%s]" "$@" >> {tmp_path}/asked\n'
+        f'test "$2" != list || echo {already_open}\n'
+    )
+    gh.chmod(0o755)
+    environment = {"TITLE": "make test-newest fails", "RUN": "https://forge.example/1"}
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(  # as the forge runs it
+        ["bash", "-e", "-o", "pipefail", "-c", job["steps"][-1]["run"]],
+        env={**environment, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "asked").read_text()
+    assert asked.startswith('[issue][list][--search][in:title "make test-newest fails"]')
+    opened = "[issue][create][--title][make test-newest fails][--body][See https://forge.example/1]"
+    assert asked.endswith(opened) == (not already_open)
+    assert job["steps"][-1]["env"].keys() >= {"GH_TOKEN", "GH_REPO", *environment}
 
 
 @pytest.mark.usefixtures("network")
