@@ -1,6 +1,6 @@
 # One way in: `make book`, `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help book assistant slides pdf epub release chapter check assignments demo data quick test test-newest test-colab style slow notebooks weights serve clean in-its-place a-python
+.PHONY: help book assistant slides pdf epub release chapter check assignments demo data quick test test-newest test-colab style slow notebooks weights serve clean in-its-place a-python unfinished
 
 # The first Python from 3.11 up; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -24,6 +24,8 @@ COMPLETE := $(HOME_OF_STAMPS)/.course-complete
 # What `make quick` leaves to `make test`; pyproject.toml says what the markers mean.
 LEFT_OUT := network or browser or long or slow
 SITE := _build/html/book/home.html
+# Of a file, as a browser wants it: no space and no foreign letter ends it.
+ADDRESS = $$($(RUN) -c 'import pathlib; print(pathlib.Path("$(1)").resolve().as_uri())')
 PORT := 8000
 # By name: an environment in this folder isn't the project's code.
 CHECKED := book benchmarks course_lib notebooks tests tools
@@ -33,11 +35,11 @@ help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
 
 book: $(SITE)  ## build the book and print where it is
-	@echo "The book: file://$(CURDIR)/$(SITE)"
+	@echo "The book: $(call ADDRESS,$(SITE))"
 	@echo "To run its chapters without a network, too: make data (fetches their texts and models)"
 
 slides: $(SITE)  ## build the book, each chapter also as slides, and print where they are
-	@echo "The slides: file://$(CURDIR)/_build/html/slides/index.html"
+	@echo "The slides: $(call ADDRESS,_build/html/slides/index.html)"
 
 pdf: $(SITE)  ## print the book as one PDF, solutions at its end (2 minutes; needs Chromium or Chrome)
 	@$(RUN) tools/pdf.py _build/html/book.pdf
@@ -99,7 +101,9 @@ serve: assistant  ## serve the book on this machine, at http://127.0.0.1:8000 (P
 clean:  ## remove what was built (not the environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 
-$(SITE): $(READY) $(SOURCES) tools/slides.py
+# Pages that a build left behind which was cut off are no book, as new as they are.
+unfinished: ;
+$(SITE): $(READY) $(SOURCES) tools/slides.py $(if $(wildcard _build/unfinished),unfinished)
 	@$(RUN) tools/build_book.py
 
 # An environment that was moved or copied runs the code of the folder that it was made in.

@@ -1,5 +1,6 @@
 """A release is refused unless its papers agree, and its zip repeats to the byte."""
 
+import sys
 import zipfile
 
 import pytest
@@ -29,6 +30,29 @@ def test_this_project_could_be_released():
 def test_what_keeps_from_a_release_is_named(version, cited, status, named):
     (fault,) = release.wrong_with(version, CHANGES, {"version": cited}, status)
     assert named in fault
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_release_is_there_whole_or_as_it_was(monkeypatch, tmp_path, stopped):
+    target = tmp_path / "release"
+    target.mkdir()
+    (target / "earlier").touch()
+
+    def make(folder, name, seconds):
+        (folder / f"{name}.zip").touch()
+        if stopped:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(release, "make", make)
+    monkeypatch.setattr(release, "wrong_with", lambda *_: [])
+    monkeypatch.setattr(sys, "argv", ["release", str(target)])
+    try:
+        release.main()
+    except KeyboardInterrupt:
+        assert stopped
+    assert [each.name for each in tmp_path.iterdir()] == ["release"]
+    made = "earlier" if stopped else f"llm-course-{__version__}.zip"
+    assert [each.name for each in target.iterdir()] == [made]
 
 
 def test_a_zip_of_the_same_files_is_the_same_and_opens_into_one_folder(tmp_path):

@@ -4,12 +4,12 @@ import pdf
 import pytest
 from pypdf import PdfReader
 
-NAMES = ["book/how_to_use", "notebooks/background"]
+NAMES = ["book/how_to_use", "notebooks/background", "book/references"]
 
 
 @pytest.fixture(scope="module")
 def paper(browser, tmp_path_factory):
-    """Two pages of the book, printed."""
+    """Three pages of the book, printed."""
     page = browser.new_page()
     pieces = pdf.print_pages(page, NAMES)
     front = pdf.contents_page(page, "A title", pieces)
@@ -45,6 +45,65 @@ def test_links_between_printed_pages_stay_within_the_paper(paper):
             assert uri.partition("#")[0] not in printed
             assert not uri.startswith("file:"), "a reader of the paper hasn't this machine's files"
     assert inner > 20
+
+
+def targets(paper, number):
+    """Where the links on a page of the paper lead to: pages, and heights on them."""
+    for link in pdf.links(paper.pages[number]):
+        if "/Dest" in link:
+            place = link["/Dest"]
+            yield paper.get_page_number(place[0].get_object()), float(place[3])
+
+
+def begins(paper, title):
+    (page,) = (item.page for item in paper.outline if getattr(item, "title", "").startswith(title))
+    return paper.get_page_number(page.get_object())
+
+
+def test_a_citation_leads_to_its_entry_and_not_to_the_top_of_the_list(paper):
+    first, last = begins(paper, "References"), begins(paper, "Solutions")
+    places = {
+        place
+        for number in range(1, first)  # behind the contents
+        for place in targets(paper, number)
+        if first <= place[0] < last
+    }
+    assert len(places) > 10
+    assert all(page > first or top < 800 for page, top in places)
+
+
+def test_an_exercise_and_its_solution_lead_to_one_another(paper):
+    solutions = begins(paper, "Solutions")
+    led = [
+        (number, *place)
+        for number in range(begins(paper, "References"))
+        for place in targets(paper, number)
+        if place[0] >= solutions and place[1] < 800
+    ]
+    assert len(led) >= 2
+    back = {page for page, _ in targets(paper, solutions)}
+    assert back & {number for number, *_ in led}
+    assert solutions not in back
+
+
+@pytest.mark.parametrize("name", ["notebooks/transformer", "notebooks/compute"])
+def test_no_figure_is_higher_than_a_page_and_nothing_in_it_is_out_of_sight(browser, name):
+    page = browser.new_page(viewport={"width": pdf.WIDTH, "height": 1000})
+    page.emulate_media(media="print")
+    pdf.load(page, name)
+    page.evaluate(pdf.TO_PAPER, "")
+    page.add_style_tag(content=pdf.PAPER % 0)
+    figures = page.evaluate(
+        """() => [...document.querySelectorAll('figure:not(.lm-ladder)')].map(f => [
+            f.offsetHeight,
+            [...f.querySelectorAll('.lm-scroll')].every(s => s.scrollWidth <= s.clientWidth + 1),
+        ])"""
+    )
+    page.close()
+    assert len(figures) > 5
+    # 297 mm less the margins, at 96 pixels an inch.
+    assert max(height for height, _ in figures) < (297 - 38) / 25.4 * 96
+    assert all(seen for _, seen in figures)
 
 
 def test_solutions_stand_at_the_end_only(paper):

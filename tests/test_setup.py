@@ -192,6 +192,37 @@ def test_a_failure_of_pip_is_told_in_one_line(tmp_path, log, said):
         setup_environment.pip(python, "install", "tensorflow==2.21.0")
 
 
+@pytest.mark.parametrize("ensured", [True, False])
+def test_an_environment_without_pip_gets_one_or_it_is_told(tmp_path, ensured):
+    """As uv makes them, or as one is left whose making was cut off."""
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nif [ "$1" = -c ]; then exit 1; fi\necho "$@" > {tmp_path}/asked\n'
+        f"exit {int(not ensured)}\n"
+    )
+    python.chmod(0o755)
+    if ensured:
+        setup_environment.bring_pip(python)
+        assert (tmp_path / "asked").read_text() == "-m ensurepip\n"
+    else:
+        with pytest.raises(SystemExit, match=r"^make: .* has no pip, and can't get one; make"):
+            setup_environment.bring_pip(python)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space")])
+def test_nothing_is_left_of_an_environment_that_was_not_made_whole(monkeypatch, tmp_path, error):
+    def create(folder, **_):
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin" / "python").touch()
+        raise error
+
+    monkeypatch.setattr(setup_environment.venv, "create", create)
+    monkeypatch.setattr(sys, "argv", ["setup", str(tmp_path / "env")])
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        setup_environment.main()
+    assert not (tmp_path / "env").exists()
+
+
 def test_too_small_a_disk_is_told_before_tensorflow_is_fetched(tmp_path, monkeypatch):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nexit 1\n")  # pip show: not there

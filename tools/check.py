@@ -148,7 +148,7 @@ def page(name: str) -> list[str]:
     said = build()
     if said:
         return [f"the book is not built: {STYLE.sub('', said)}"]
-    print(f"file://{SITE}/notebooks/{name}.html", end=" ")
+    print((SITE / "notebooks" / f"{name}.html").as_uri(), end=" ")
     return faults_of(name, "tests/book/test_site.py", "-k", f"notebooks/{name}]")
 
 

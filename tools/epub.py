@@ -8,6 +8,7 @@ have there: its MathML.
 import argparse
 import os
 import posixpath
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from lxml import etree
 from pages import SITE, browsing, link_from_home, load, pages_in_order, published, settings
 from playwright.sync_api import Page
 from tqdm import tqdm
+
+from course_lib.files import written_whole
 
 # What a reader of a page without scripts has, as XML.
 READ = """built => new XMLSerializer().serializeToString(
@@ -127,11 +130,15 @@ def main() -> None:
     about["language"] = config["sphinx"]["config"]["language"]
     seconds = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
     args.file.parent.mkdir(parents=True, exist_ok=True)
-    pack(args.file, leaves, answers, files, about, seconds)
+    with written_whole(args.file) as part:
+        pack(part, leaves, answers, files, about, seconds)
     link_from_home(args.file)
     size = args.file.stat().st_size / 1e6
     print(f"The book as an EPUB: {args.file} ({len(leaves)} pages, {size:.1f} MB)")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("make: stopped; no EPUB was written")

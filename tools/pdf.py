@@ -7,6 +7,7 @@ the PDF.
 import argparse
 import html
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,23 +16,64 @@ from urllib.parse import unquote, urlsplit
 from pages import SITE, browsing, link_from_home, load, pages_in_order, published, settings
 from playwright.sync_api import Page
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, DictionaryObject, FloatObject, NameObject, TextStringObject
+from pypdf.generic import (
+    ArrayObject,
+    BooleanObject,
+    DictionaryObject,
+    FloatObject,
+    NameObject,
+    TextStringObject,
+)
 from tqdm import tqdm
 
+from course_lib.files import written_whole
+
+WIDTH = 642  # of A4 within these margins, in a browser's pixels
 PAPER = (
-    "@page{size:A4;margin:18mm 16mm 20mm;"
+    "@page{size:A4;margin:18mm 20mm 20mm;"
     "@bottom-center{content:counter(page);font:9pt system-ui,sans-serif}}"
     "html{counter-reset:page %d}"
+    ".bd-content{margin:0!important}.bd-article,#jb-print-docs-body{padding-inline:0!important}"
+    "figure.chapter-map{break-inside:auto!important}.begin>*,.chapter-map li li{break-inside:avoid}"
+    # What stands side by side on a screen does here, and no figure is higher than a page.
+    ".lm-tool{padding-inline:.75rem!important}.lm-writer svg:empty{display:none!important}"
+    ".lm-writer .grid svg{width:40%%!important}"
 )
-# Leave a chapter's title, and of its exercises the names and solutions.
+# Make each place of a page one that links from elsewhere can lead to: Chromium notes a place only
+# where the page itself has a link to it. Let each exercise lead to its solution, and shrink what
+# one would scroll.
+TO_PAPER = """solutions => {
+    const article = document.querySelector('article'), links = document.createElement('p');
+    links.hidden = true;
+    for (const {id} of document.querySelectorAll('[id]'))
+        links.append(Object.assign(document.createElement('a'), {href: '#' + id}));
+    article.append(links);
+    for (const cell of article.querySelectorAll('.cell.tag_solution')) {
+        const link = document.createElement('a'), at = cell.closest('section').id;
+        Object.assign(link, {href: `${solutions}#${at}`, textContent: 'The solution'});
+        cell.before(Object.assign(document.createElement('p'), {className: 'to-solution'}));
+        cell.previousSibling.append(link, ' stands at the end of the book.');
+    }
+    for (const row of article.querySelectorAll('.lm-scroll'))
+        if (row.scrollWidth > row.clientWidth) row.style.zoom = row.clientWidth / row.scrollWidth;
+}"""
+# Leave a chapter's title, and of its exercises the names and solutions, each with a way back.
 ONLY_SOLUTIONS = """() => {
     const article = document.querySelector('article'), title = article.querySelector('h1');
     const kept = [title];
     document.querySelector('#jb-print-toc')?.remove();
     for (const cell of article.querySelectorAll('.cell.tag_solution')) {
-        const heading = cell.closest('section').querySelector('h2, h3');
+        const section = cell.closest('section'), {id} = section;
+        const heading = section.querySelector('h2, h3');
+        heading.id = id;
+        heading.querySelector('.headerlink')?.remove();
+        const back = document.createElement('a'), here = document.createElement('a');
+        Object.assign(back, {href: `?asked#${id}`, textContent: 'Back to the exercise'});
+        Object.assign(here, {href: '#' + id, hidden: true});
+        const line = document.createElement('p');
+        line.append(back, here);
         cell.querySelectorAll('details').forEach(d => { d.open = true; });
-        kept.push(heading, ...cell.querySelectorAll('.cell_input'));
+        kept.push(heading, ...cell.querySelectorAll('.cell_input'), line);
     }
     article.replaceChildren(...kept);
     return kept.length - 1;
@@ -84,8 +126,11 @@ def print_pages(page: Page, names: Sequence[str]) -> list[Piece]:
         before = sum(len(piece.pdf.pages) for piece in pieces)
         pieces.append(Piece(name, title, printed(page, before)))
 
+    page.set_viewport_size({"width": WIDTH, "height": 1000})
+    page.emulate_media(media="print")
     for name in tqdm(names, "pages", leave=False):
         load(page, name)
+        page.evaluate(TO_PAPER, address(f"{name} solutions", ""))
         add(name, page.locator("article h1").first.evaluate("h => h.firstChild.textContent"))
     titles = {piece.name: piece.title for piece in pieces}
     for name in tqdm(names, "solutions", leave=False):
@@ -129,7 +174,7 @@ def bind(pieces: Sequence[Piece], front: PdfReader) -> PdfWriter:
             parts = urlsplit(str(link.get("/A", {}).get("/URI", "")))
             if parts.scheme != "file":
                 continue
-            own = parts._replace(fragment="").geturl()
+            own = parts._replace(query="", fragment="").geturl()
             place = places.get(f"{own}#{unquote(parts.fragment)}", places.get(own))
             if place is not None:
                 _lead(link, writer, *place)
@@ -162,12 +207,21 @@ def main() -> None:
         front = contents_page(page, config["title"], pieces)
     whole = bind(pieces, front)
     whole.add_metadata({"/Title": config["title"], "/Author": config["author"]})
+    language = config["sphinx"]["config"]["language"]
+    whole.root_object[NameObject("/Lang")] = TextStringObject(language)
+    # A window is named by the title, and not by the file.
+    shown = DictionaryObject({NameObject("/DisplayDocTitle"): BooleanObject(True)})
+    whole.root_object[NameObject("/ViewerPreferences")] = shown
     args.file.parent.mkdir(parents=True, exist_ok=True)
-    whole.write(args.file)
+    with written_whole(args.file) as part:
+        whole.write(part)
     link_from_home(args.file)
     size = args.file.stat().st_size / 1e6
     print(f"The book on paper: {args.file} ({len(whole.pages)} pages, {size:.0f} MB)")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("make: stopped; no PDF was written")

@@ -10,18 +10,18 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from build_book import build
+from build_book import SITE, build, remove
 
 import course_lib
 
 ROOT = Path(__file__).resolve().parent.parent
-SITE = ROOT / "_build" / "html"
 
 
 def fail(message: str) -> None:
@@ -31,7 +31,8 @@ def fail(message: str) -> None:
 
 def run(command: Sequence[str | Path]) -> str:
     """Run a command in the project's folder; return what it prints, or stop with it."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    how = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    done = subprocess.run(command, cwd=ROOT, **how)
     if done.returncode:
         fail(f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()
@@ -80,7 +81,8 @@ def pack(folder: Path, name: str, archive: Path, seconds: int, without: str = ""
 def main() -> None:
     """Build all parts of the release from the last commit, or say what it lacks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the release goes; emptied first")
+    help = "where the release goes, in the place of an earlier one"
+    parser.add_argument("folder", type=Path, help=help)
     target = parser.parse_args().folder.resolve()
     version = course_lib.__version__
     faults = wrong_with(
@@ -93,38 +95,53 @@ def main() -> None:
         fail("no release was made\n" + "\n".join(faults))
     seconds = int(run(["git", "log", "-1", "--format=%ct"]))
     os.environ["SOURCE_DATE_EPOCH"] = str(seconds)  # Sphinx and the wheel date by it
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="release-", dir=target.parent) as folder:
+        made = Path(folder) / "made"
+        made.mkdir()
+        make(made, f"llm-course-{version}", seconds)
+        shutil.rmtree(target, ignore_errors=True)
+        made.rename(target)
+    for each in sorted(target.iterdir()):
+        print(f"{each}  {each.stat().st_size / 1e6:.1f} MB")
 
+
+def make(folder: Path, name: str, seconds: int) -> None:
+    """Make all files of the release, and the list of their sums.
+
+    Args:
+        folder: an empty one.
+        name: of the zip, the PDF and the EPUB.
+        seconds: their date, in seconds since 1970.
+    """
     # The pages are built anew, so that nothing of an earlier state is among them.
     print("Building the pages (a minute)", flush=True)
-    for built in (SITE, SITE.with_name(".doctrees")):
-        shutil.rmtree(built, ignore_errors=True)
+    remove()
     said = build()
     if said:
         fail(f"the book was not built\n{said}")
-    name = f"llm-course-{version}"
     # A page on disk can't load the model that talks, so the zip goes without it.
-    pack(SITE, name, target / f"{name}.zip", seconds, "_static/assistant")
+    pack(SITE, name, folder / f"{name}.zip", seconds, "_static/assistant")
     print("Printing them (2 minutes)", flush=True)
     for kind in ("pdf", "epub"):
-        run([sys.executable, f"tools/{kind}.py", target / f"{name}.{kind}"])
+        run([sys.executable, f"tools/{kind}.py", folder / f"{name}.{kind}"])
     print("Building the wheel", flush=True)
     # From the commit, and not from the folder: setuptools takes along what lies about.
-    source = target / "source"
+    source = folder / "source"
     source.mkdir()
     run(["git", "archive", "--output", source / "source.tar", "HEAD"])
     shutil.unpack_archive(source / "source.tar", source, filter="data")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    run([*pip, "wheel", "--no-deps", "--wheel-dir", target, source])
+    run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source])
     shutil.rmtree(source)
 
-    files = sorted(target.iterdir())
+    files = sorted(folder.iterdir())
     sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in files]
-    (target / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
-    for each in files:
-        print(f"{each}  {each.stat().st_size / 1e6:.1f} MB")
+    (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        fail("stopped; an earlier release is as it was")

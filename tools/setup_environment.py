@@ -56,7 +56,7 @@ def check_disk(folder: Path, gigabytes: int) -> None:
 def pip(python: Path, *words: str) -> None:
     """Run pip with its progress shown; turn a failure into one line that says what to do."""
     command = [str(python), "-m", "pip", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stderr=subprocess.PIPE, encoding="locale", errors="replace")
     if done.returncode == 0:
         return
     log = done.stderr.lower()
@@ -72,6 +72,15 @@ def pip(python: Path, *words: str) -> None:
         fail(f"pip finds no {missing[1]} for {python}; make the environment by another Python")
     print(done.stderr, file=sys.stderr)
     fail(f"pip failed (see above): {' '.join(command)}")
+
+
+def bring_pip(python: Path) -> None:
+    """Install pip where there is none, as in an environment that uv has made."""
+    there = [python, "-c", "import pip"]
+    if subprocess.run(there, stderr=subprocess.DEVNULL).returncode != 0:
+        done = subprocess.run([python, "-m", "ensurepip"], capture_output=True)
+        if done.returncode != 0:
+            fail(f"{python} has no pip, and can't get one; make the environment by another Python")
 
 
 def pinned_torch() -> str:
@@ -130,10 +139,13 @@ def main() -> None:
         print(f"Making the environment {environment} (about 2 GB; a few minutes)", flush=True)
         try:
             venv.create(environment, with_pip=True)
-        except (OSError, subprocess.CalledProcessError) as error:
+        except BaseException as error:
             shutil.rmtree(environment, ignore_errors=True)
+            if not isinstance(error, OSError | subprocess.CalledProcessError):
+                raise
             fail(f"the environment {environment} could not be made: {error}")
     check_version(str(python))
+    bring_pip(python)
     torch = pinned_torch()
     if shutil.which("nvidia-smi") is None and would_bring_cuda(python, torch):
         install_cpu_torch(python, torch)
@@ -143,4 +155,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        fail("stopped; the same command goes on from here")

@@ -5,9 +5,9 @@ code or its output, a question, a few sentences. The prose stands whole in the s
 first sentences on the slides. Folded code stays folded; what follows a *Predict* comes at a click.
 """
 
+import argparse
 import html
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -318,6 +318,7 @@ def chapters() -> list[str]:
 
 def main() -> None:
     """Write the slides of all chapters into the built book, and a page that lists them."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     title = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
     folder = SITE / "slides"
     folder.mkdir(exist_ok=True)
@@ -333,4 +334,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

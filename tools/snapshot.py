@@ -4,6 +4,7 @@ The book changes, the snapshot doesn't, so that the numbers of the chapter stay.
 together with the questions (course_lib/agent/questions.json): each names a stretch of its page.
 """
 
+import argparse
 import json
 import re
 
@@ -58,6 +59,7 @@ def sections(file: str) -> dict[str, str]:
 
 def main() -> None:
     """Write the file."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     pages = {title: sections(file) for title, file in PAGES.items()}
     target = ROOT / "course_lib" / "agent" / "pages.json"
     target.write_text(json.dumps(pages, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -113,7 +113,8 @@ def fetch(package: str, version: str, sha512: str, folder: Path) -> Path:
             ["pack", "--loglevel", "error", *places, f"{package}@{version}"],
             return_completed_process=True,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         if done.returncode != 0 or not archive.exists():
             raise ExtensionError(f"{package} {version} {why_npm_failed(done.stderr)}")
@@ -133,7 +134,7 @@ def vendor(root: Path) -> Path:
     static = home / "static"
     stamp = home / "complete.txt"
     wanted = repr(PACKAGES)
-    if not stamp.exists() or stamp.read_text() != wanted:
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         for folder in {home / Path(target).parts[0] for *_, target in PACKAGES}:
             shutil.rmtree(folder, ignore_errors=True)
         for package, version, sha512, inside, members, target in PACKAGES:
@@ -145,7 +146,7 @@ def vendor(root: Path) -> Path:
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 (shutil.copytree if source.is_dir() else shutil.copy)(source, goal)
             shutil.rmtree(home / "unpacked")
-        stamp.write_text(wanted)
+        stamp.write_text(wanted, encoding="utf-8")
     return static
 
 
