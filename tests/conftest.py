@@ -75,16 +75,22 @@ def network():
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium; skipped where there is none, except where CI must have one."""
+def playwright():
+    """What drives the browsers, once for all of them."""
     sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright):
+    """Headless Chromium; skipped where there is none, except where CI must have one."""
     found = find_browser()
     if found is None:
         skip_except_in_ci("no Chromium or Chrome found; install one to check the rendered pages")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=found,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield chromium
-        chromium.close()
+    chromium = playwright.chromium.launch(
+        executable_path=found,
+        args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    )
+    yield chromium
+    chromium.close()
