@@ -79,6 +79,10 @@ PACKAGES = [
     ),
 ]
 
+# Where its icons are, the widgets' manager asks an origin, which is "null" in Firefox from a disk.
+MANAGER = "static/@jupyter-widgets/html-manager/dist/embed-amd.js"
+ORIGIN = r"\$\{(\w+)\.origin\}", r"${\1.protocol}//${\1.host}"
+
 # What npm and Node.js call a network that isn't there or doesn't answer.
 NETWORK_CODES = (
     *("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH"),
@@ -133,7 +137,7 @@ def vendor(root: Path) -> Path:
     home = root / "_build" / "vendor"
     static = home / "static"
     stamp = home / "complete.txt"
-    wanted = repr(PACKAGES)
+    wanted = repr((PACKAGES, ORIGIN))
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         for folder in {home / Path(target).parts[0] for *_, target in PACKAGES}:
             shutil.rmtree(folder, ignore_errors=True)
@@ -146,6 +150,8 @@ def vendor(root: Path) -> Path:
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 (shutil.copytree if source.is_dir() else shutil.copy)(source, goal)
             shutil.rmtree(home / "unpacked")
+        script = (home / MANAGER).read_text(encoding="utf-8")
+        (home / MANAGER).write_text(re.sub(*ORIGIN, script), encoding="utf-8")
         stamp.write_text(wanted, encoding="utf-8")
     return static
 

@@ -6,7 +6,7 @@ const LONGEST = 200; // tokens of an answer
 const talk = {turns: [], forgotten: 0, stops: true, temperature: 0, p: 0.9};
 const note = (text) => write(find(".lm-says"), text);
 const home = new URL(data.src, document.baseURI);
-let engine, stopping;
+let engine, stopping, failures = 0;
 
 // What comes over the network, or in the reader's words why it doesn't.
 const had = (what, signal) => what.catch(() => {
@@ -38,7 +38,9 @@ const modelFile = async (signal) => {
 };
 const load = async (signal) => {
   const file = await modelFile(signal);
-  const {Wllama, LoggerWithoutDebug} = await had(import(new URL("esm/index.min.js", home).href), signal);
+  // Firefox keeps it in mind that a script could not be had: the next try needs another address.
+  const script = new URL(`esm/index.min.js${failures ? `?${failures}` : ""}`, home).href;
+  const {Wllama, LoggerWithoutDebug} = await had(import(script).catch((error) => { failures += 1; throw error; }), signal);
   const made = new Wllama({default: new URL("esm/wasm/wllama.wasm", home).href}, {suppressNativeLog: true, logger: LoggerWithoutDebug});
   // Several threads need a page that is isolated from others, as the server's headers say.
   const threads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
