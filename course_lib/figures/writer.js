@@ -3,7 +3,7 @@ const {last: LAST, grid: GRID, shades: SHADES} = data;
 const says = find(".lm-says");
 const now = {
   ids: [], seen: [], layer: data.layers - 1, head: 0, runs: false, from: null,
-  draws: {temperature: 0.8, k: Infinity, p: 0.95}, // how a token is drawn
+  draws: {temperature: data.temperature, k: Infinity, p: data.p}, // how a token is drawn
   prompt: data.prompt, anew: true, told: 0,
   made: [], written: 0, // what is asked for behind the prompt, and how much of it is there
 };
@@ -17,7 +17,11 @@ const load = () => (globalThis.courseWriter ??= new Promise((done, fail) => {
   script.onerror = fail;
   script.src = data.src;
 }));
-const shown = (id) => model.decode([id]).replaceAll(" ", "␣").replaceAll("\n", "⏎");
+// A token as it is shown; one that is a part of a sign only, or unseen, by its bytes.
+const inBytes = (id) => model.bytes && /[\p{Cc}\p{Cf}\uFFFD]/u.test(model.decode([id]).replaceAll("\n", ""));
+const hex = (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, "0")}`;
+const shown = (id) =>
+  (inBytes(id) ? model.tokens[id].replace(/[^ -~]/g, hex) : model.decode([id])).replaceAll(" ", "␣").replaceAll("\n", "⏎");
 const softmax = (logits, temperature = 1) => {
   const top = logits.reduce((a, b) => Math.max(a, b));
   const powers = Float64Array.from(logits, (logit) => Math.exp((logit - top) / temperature));
@@ -89,16 +93,20 @@ const back = () => {
 };
 
 // As Sampler does it: temperature, then the k likeliest, of these the likeliest that together have the share p.
-const drawn = (logits, {picked, luck, temperature, k, p}) => {
-  if (picked !== undefined) return picked;
-  if (temperature === 0) return most(logits);
-  const shares = softmax(logits, temperature);
-  const order = best(shares, Math.min(k, shares.length));
-  const whole = order.reduce((sum, id) => sum + shares[id], 0);
+const chances = (logits, {temperature, k, p}) => {
+  if (temperature === 0) [temperature, k] = [1, 1]; // the likeliest
+  const shares = softmax(logits, temperature), sum = (ids) => ids.reduce((all, id) => all + shares[id], 0);
+  const order = best(shares, Math.min(k, shares.length)), whole = sum(order);
   let mass = 0;
   const kept = order.filter((id, i) => { const in_ = i === 0 || mass < p * whole; mass += shares[id]; return in_; });
-  let left = luck * kept.reduce((sum, id) => sum + shares[id], 0);
-  return kept.find((id) => (left -= shares[id]) <= 0) ?? kept[0];
+  const rest = sum(kept);
+  return new Map(kept.map((id) => [id, shares[id] / rest]));
+};
+const drawn = (logits, {picked, luck, ...draws}) => {
+  if (picked !== undefined) return picked;
+  const kept = chances(logits, draws);
+  for (const [id, chance] of kept) if ((luck -= chance) <= 0) return id;
+  return kept.keys().next().value;
 };
 const append = (picked) => {
   now.made.push({picked, luck: Math.random(), ...now.draws});
@@ -111,6 +119,25 @@ const chosen = ({attention}) => {
   const heads = attention[now.layer];
   if (now.head > 0) return heads[now.head - 1];
   return heads[0].map((_, j) => heads.reduce((sum, head) => sum + head[j], 0) / heads.length);
+};
+
+// The next token: its probability, and how likely it is drawn. Each is a button that stays, so that it keeps the focus.
+const drawBars = (logits) => {
+  const shares = softmax(logits), kept = chances(logits, now.draws), order = best(shares, bars.length - 1);
+  const whole = order.map((id) => [shares[id], kept.get(id) ?? 0]);
+  whole.push([0, 1].map((i) => 1 - whole.reduce((sum, each) => sum + each[i], 0)));
+  bars.forEach((bar, i) => {
+    const pick = bar.querySelector("button"), name = pick ? shown(order[i]) : "";
+    whole[i].forEach((share, j) => {
+      write(bar.cells[1 + j], percent(share));
+      bar.querySelectorAll(".lm-bar span")[j].style.width = `${decimals(100 * share, 3)}%`;
+    });
+    if (!pick) return;
+    pick.dataset.id = order[i];
+    write(pick, name);
+    pick.setAttribute("aria-label", say(words.choose, {token: name}));
+  });
+  return shares;
 };
 
 const draw = () => {
@@ -126,18 +153,7 @@ const draw = () => {
   });
   const j = most(last), arcs = {layer: now.layer + 1, token: shown(now.ids.slice(-last.length)[j]), share: percent(last[j])};
   svg.setAttribute("aria-label", say(words.arcs[now.head ? 1 : 0], {...arcs, n: now.head}));
-  // The next token: bars, each a button that stays, so that it keeps the focus.
-  const shares = softmax(logits), order = best(shares, bars.length - 1);
-  const rest = 1 - order.reduce((sum, id) => sum + shares[id], 0);
-  bars.forEach((bar, i) => {
-    const id = order[i], share = i < order.length ? shares[id] : rest, pick = bar.querySelector("button");
-    write(bar.cells[1], percent(share));
-    bar.querySelector(".lm-bar span").style.width = `${decimals(100 * share, 3)}%`;
-    if (!pick) return;
-    pick.dataset.id = id;
-    write(pick, shown(id));
-    pick.setAttribute("aria-label", say(words.choose, {token: shown(id)}));
-  });
+  const shares = drawBars(logits), likeliest = most(shares);
   // What each layer would say.
   rows(lens.tBodies[0], stream.map((state, i) => {
     const said = softmax(model.logits(state)), id = most(said);
@@ -149,9 +165,12 @@ const draw = () => {
   const open = Math.exp(-shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0));
   const silent = [...model.off].map((name) => name.split(" ").map((n) => Number(n) + 1).join("."));
   const unknown = model.bytes ? [] : [...new Set(now.prompt)].filter((sign) => !model.ids.has(sign));
+  const part = now.ids.find(inBytes);
   tell(
-    {token: shown(order[0]), share: percent(shares[order[0]]), open: plain(Math.round(open))},
-    (unknown.length ? say(words.unknown, {signs: unknown.map((sign) => sign.replaceAll(" ", "␣")).join(" ")}) : "")
+    {token: shown(likeliest), share: percent(shares[likeliest])},
+    (Math.round(open) > 1 ? say(words.open, {open: plain(Math.round(open))}) : words.sure)
+      + (unknown.length ? say(words.unknown, {signs: unknown.map((sign) => sign.replaceAll(" ", "␣")).join(" ")}) : "")
+      + (part === undefined ? "" : say(words.bytes, {byte: shown(part)}))
       + (silent.length ? say(words.silent, {heads: silent.join(", ")}) : "")
       + (now.forgot ? say(words.forgets, {context: model.config.context}) : ""),
   );
@@ -210,6 +229,7 @@ const look = () => {
   [...squares.children].forEach((square, n) => {
     const layer = Math.floor(n / data.heads), head = n % data.heads, weights = last.attention[layer][head], j = most(weights);
     square.innerHTML = grid(matrix(LAST, ({attention}) => attention[layer][head]));
+    square.dataset.head = `${layer + 1}.${head + 1}`;
     square.setAttribute("aria-pressed", layer === now.layer && head === now.head - 1);
     square.setAttribute("aria-label", say(words.square, {layer: layer + 1, n: head + 1, token: names[j], share: percent(weights[j])}));
   });
@@ -266,7 +286,7 @@ const values = {
 };
 for (const [name, show] of [["temperature", (v) => decimals(v, 1)], ["k", (v) => (v === Infinity ? words.any : `${v}`)], ["p", (v) => decimals(v, 2)]]) {
   const at = values[name].indexOf(now.draws[name]);
-  later(steps(words[name], values[name], at, show, (i) => { now.draws[name] = values[name][i]; }));
+  later(steps(words[name], values[name], at, show, (i) => { now.draws[name] = values[name][i]; if (!busy) drawBars(now.seen.at(-1).logits); }));
 }
 const redraw = () => { if (!busy) draw(); };
 const numbers = (n) => Array.from({length: n}, (_, i) => `${i + 1}`);

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import regex as re
 import torch
 from IPython.display import HTML
 from torch import Tensor
@@ -11,14 +12,16 @@ from course_lib.attention import apply_rope
 from course_lib.checks import check_one_of, expect
 from course_lib.figures import page
 from course_lib.figures.page import decimals, percent, say, text
-from course_lib.generation import Tokenizer
+from course_lib.generation import Sampler, Tokenizer
 from course_lib.interpret import attention_weights, residual_stream
 from course_lib.model import GPT
+from course_lib.text import BPETokenizer
 
 SHOWN = 8  # tokens that have a row
 LAST = 24  # tokens that a head's square shows
 GRID = 12  # tokens that the large grid names
 SHADES = 8
+TEMPERATURE, TOP_P = 0.8, 0.95  # how a token is drawn at first
 VIEWS = ("next", "stream", "heads", "look")
 
 
@@ -50,27 +53,29 @@ def writer_explorer(
     most = model.config.context
     expect(0 < len(ids) <= most, "prompt", f"1 to {most} tokens", f"{len(ids)}")
     words = page.words("writer")
-    names = [_shown(tokenizer.decode([token])) for token in ids]
+    names = [_shown(tokenizer, token) for token in ids]
     # One pass: what each layer holds, whom each head looks at, what comes next.
     tokens = torch.tensor([ids])
     with torch.inference_mode():
         stream = residual_stream(model, tokens)[:, 0]  # (layers + 1, T, d_model)
         weights = attention_weights(model, tokens)[:, 0]  # (layers, H, T, T)
         says = model.logits(model.norm(stream[:, -1])).double().softmax(-1)  # (layers + 1, V)
-    # The likeliest tokens, and what the sentence says of them.
+    # The likeliest tokens, how likely each is drawn, and what the sentence says of them.
     top = says[-1].topk(min(SHOWN, says.shape[-1]))
+    drawn = Sampler(TEMPERATURE, top_p=TOP_P).probabilities(says[-1:].log(), [[]])[0].double()
+    both = torch.stack([top.values, drawn[top.indices]], -1)  # (SHOWN, 2)
+    both = torch.cat([both, 1 - both.sum(0, keepdim=True)])
+    called = [*(_shown(tokenizer, token) for token in top.indices.tolist()), words["others"]]
     rows: list[list[page.Cell]] = []
-    for share, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
-        rows.append([_shown(tokenizer.decode([token])), percent(share), [share]])
-    rest = 1 - top.values.sum().item()
-    rows.append([words["others"], percent(rest), [rest]])
-    said = say(words["says"], token=rows[0][0], share=rows[0][1], open=_open(says[-1]))
+    for name, (share, chance) in zip(called, both.tolist(), strict=True):
+        rows.append([name, percent(share), percent(chance), [share, chance]])
+    said = _said(says[-1], called[0])
     # What each layer would say.
     layers: list[list[page.Cell]] = []
     for i, (shares, state) in enumerate(zip(says, stream[:, -1], strict=True)):
         share, token = (each.item() for each in shares.max(-1))
         name = say(words["states"][min(i, 1)], n=i)
-        word = _shown(tokenizer.decode([int(token)]))
+        word = _shown(tokenizer, int(token))
         layers.append([name, word, percent(share), decimals(state.norm().item(), 1)])
     # A sentence for each view, and the chapter that teaches it, unless that chapter shows it.
     tells = {
@@ -81,7 +86,8 @@ def writer_explorer(
     return page.figure(
         "writer",
         {"src": src, "prompt": prompt, "layers": model.config.n_layers}
-        | {"heads": model.config.n_heads, "last": LAST, "grid": GRID, "shades": SHADES},
+        | {"heads": model.config.n_heads, "last": LAST, "grid": GRID, "shades": SHADES}
+        | {"temperature": TEMPERATURE, "p": TOP_P},
         f'<div data-view="{view}">'
         f'<p class="text" tabindex="0" role="group" aria-label="{text(words["written"])}">'
         f"{text(prompt)}</p>",
@@ -89,7 +95,8 @@ def writer_explorer(
         f'<div class="lm-scroll" tabindex="0" role="group" aria-label="{text(words["reads"])}">'
         f'<svg aria-hidden="true"></svg><ul class="lm-tokens">{pieces}</ul></div>',
         page.says(said),
-        f'<div class="sides">{page.table(rows, kind="next", caption=tells["next"])}',
+        '<div class="sides">',
+        page.table(rows, heads=words["drawn"], kind="next", caption=tells["next"]),
         page.table(layers, heads=words["columns"], kind="lens", caption=tells["stream"]),
         f'</div><details class="more" hidden{" open" if view == "next" else ""}>'
         f"<summary>{text(words['more'])}</summary></details>",
@@ -115,7 +122,10 @@ def _squares(weights: Tensor, names: Sequence[str]) -> str:
             told = say(
                 page.words("writer")["square"], layer=layer, n=n, token=names[j], share=share
             )
-            squares.append(f'<span role="img" aria-label="{text(told)}">{_grid(head)}</span>')
+            squares.append(
+                f'<span role="img" aria-label="{text(told)}" data-head="{layer}.{n}">'
+                f"{_grid(head)}</span>"
+            )
     return "".join(squares)
 
 
@@ -190,9 +200,22 @@ def _numbers(x: Tensor) -> str:
     return "  ".join(decimals(each, 2) for each in x.tolist())
 
 
-def _shown(token: str) -> str:
-    return token.replace(" ", "␣").replace("\n", "⏎")
+def _shown(tokenizer: Tokenizer, token: int) -> str:
+    """Return a token as it is shown; one that is a part of a sign only, or unseen, by its bytes."""
+    shown = tokenizer.decode([token]).replace("\n", "⏎")
+    if isinstance(tokenizer, BPETokenizer) and re.search(r"[\p{Cc}\p{Cf}\uFFFD]", shown):
+        raw = next(each for each, i in tokenizer.vocab.items() if i == token)
+        shown = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in raw)
+    return shown.replace(" ", "␣")
 
 
-def _open(shares: Tensor) -> str:
-    return f"{torch.special.entr(shares).sum().exp().item():,.0f}"
+def _said(shares: Tensor, likeliest: str) -> str:
+    """Return what comes next as a sentence."""
+    words = page.words("writer")
+    as_many = torch.special.entr(shares).sum().exp().round().item()
+    return say(
+        words["says"] + words["open" if as_many > 1 else "sure"],
+        token=likeliest,
+        share=percent(shares.max().item()),
+        open=f"{as_many:,.0f}",
+    )

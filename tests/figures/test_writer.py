@@ -8,7 +8,7 @@ import torch
 from course_lib import export
 from course_lib.figures import writer_explorer
 from course_lib.figures.writer import VIEWS
-from course_lib.generation import generate
+from course_lib.generation import Sampler, generate
 from course_lib.model import GPT, GPTConfig
 from course_lib.text import BPETokenizer
 
@@ -62,6 +62,10 @@ def write(page, n):
 def table(page):
     settled(page) if page.locator("[aria-busy]").count() else None
     return page.locator(".next tbody tr").all_inner_texts()
+
+
+def probabilities(page):
+    return [row.split("\t")[:2] for row in table(page)]
 
 
 def written(page):
@@ -126,6 +130,60 @@ def test_at_temperature_0_it_writes_what_the_model_finds_likeliest(view, model):
     writes_the_likeliest(page, model)
 
 
+def test_beside_its_probability_stands_with_which_chance_a_token_is_drawn_now(view, model):
+    page = view(of="next")
+    ids = torch.tensor([TOKENIZER.encode(PROMPT)])
+    with torch.inference_mode():
+        logits = model(ids)[:, -1]
+    top = logits[0].topk(8).indices
+
+    def agrees(**settings):
+        chances = Sampler(**settings).probabilities(logits, [[]])[0][top]
+        expected = [f"{100 * chance:.1f} %" for chance in [*chances, 1 - chances.sum()]]
+        assert [row.split("\t")[2] for row in table(page)] == expected
+        bars = page.locator(".next .lm-bar:last-child span").evaluate_all(
+            "(all) => all.map((bar) => `${Number(bar.style.width.slice(0, -1)).toFixed(1)} %`)"
+        )
+        assert bars == expected
+
+    agrees(temperature=0.8, top_p=0.95)
+    before = probabilities(page)
+    for name, key, settings in (
+        ("Temperature", "End", {"temperature": 2.0, "top_p": 0.95}),
+        ("Top-k", "Home", {"temperature": 2.0, "top_k": 1}),
+        ("Temperature", "Home", {"temperature": 0.0}),
+    ):
+        page.get_by_role("slider", name=name).press(key)
+        agrees(**settings)
+    assert probabilities(page) == before, "the model's own stay"
+
+
+def test_where_it_is_all_but_sure_that_is_said(view, model):
+    sure = GPT(model.config)
+    sure.load_state_dict(model.state_dict())
+    sure.norm.weight.data *= 30
+    script = export.runtime() + export.model_script(sure, TOKENIZER, "writer")
+    page = view(held=script)
+    said = "all but sure"
+    assert said in page.locator(".lm-says").inner_text()
+    html = writer_explorer(sure, TOKENIZER, PROMPT, src="x.js").data
+    assert said in html.partition("<figcaption")[0]
+    assert said not in view(javascript=False).locator(".lm-says").inner_text()
+
+
+def test_a_part_of_a_sign_is_shown_by_its_bytes_and_told(view, model):
+    page = view()
+    page.get_by_label("Begin a verse").fill("é\x01")
+    settled(page)
+    tokens = [r"\xc3", r"\xa9", r"\x01"]
+    assert page.locator(".lm-tokens li").all_inner_texts() == tokens
+    assert r"as bytes, such as \xc3." in page.locator(".lm-says").inner_text()
+    html = writer_explorer(model, TOKENIZER, "é\x01", src="x.js").data
+    assert "".join(f"<li>{token}</li>" for token in tokens) in html
+    page.get_by_label("Begin a verse").fill(r"\xc3")  # the signs themselves
+    assert "as bytes" not in settled(page).locator(".lm-says").inner_text()
+
+
 def test_a_press_chooses_a_token(view):
     page = view()
     third = page.locator(".next tbody button").nth(2)
@@ -171,14 +229,14 @@ def test_a_head_that_is_off_rewrites_the_text_and_put_on_again_it_is_the_same(vi
     write(page, 3)
     settled(page).locator(".next tbody button").nth(7).click()  # a choice stays, whatever the heads
     write(page, 9)
-    before, last = written(page), table(page)
+    before, last = written(page), probabilities(page)
     page.get_by_role("slider", name="Temperature").press("Home")
     page.get_by_role("group", name="Head").get_by_label("2").check()
     page.get_by_role("button", name="Switch this head off").click()
     assert written(page) != before
     page.get_by_role("button", name="Switch it on again").click()
     assert written(page) == before
-    assert table(page) == last
+    assert probabilities(page) == last
 
 
 def test_a_token_can_be_taken_back_beyond_the_context_too(view):
@@ -276,7 +334,7 @@ def test_arcs_are_as_wide_as_the_head_s_weights(view, model):
     ids = TOKENIZER.encode(PROMPT)
     most = TOKENIZER.decode([ids[j]]).replace(" ", "␣")
     assert page.locator(".lm-scroll svg").get_attribute("aria-label") == (
-        f"Arcs: in layer 1, head 3, the last token takes most from {most}, {100 * share:.1f} %."
+        f"Arcs: in layer 1, head 3, the last token takes most from “{most}”, {100 * share:.1f} %."
     )
     titles = [item.get_attribute("title") for item in page.locator(".lm-tokens li").all()]
     assert titles[j] == f"id {ids[j]}; the last token takes {100 * share:.1f} % from it"
@@ -291,7 +349,7 @@ def test_a_square_chooses_its_head_and_tells_what_it_shows(view):
     squares.nth(2).press("Enter")
     assert squares.nth(2).get_attribute("aria-pressed") == "true"
     label = squares.nth(2).get_attribute("aria-label")
-    assert label.startswith("Layer 1, number 3: the last token takes most from ")
+    assert label.startswith("Layer 1, head 3: the last token takes most from ")
     page.locator(".more summary").click()
     assert page.get_by_role("group", name="layer").get_by_label("1").is_checked()
     assert page.get_by_role("group", name="Head").get_by_label("3").is_checked()
