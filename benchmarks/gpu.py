@@ -10,6 +10,7 @@ Run it from the project's folder: PYTHONPATH=. python benchmarks/gpu.py --data F
 
 Each part's figures are written to the JSON file as soon as they are there. A part that fails or
 runs out of its share of the time is left, with what it has; Ctrl-C ends the run in the same way.
+Without Transformers or pytest the rows that need them say so, and the others are measured.
 """
 
 import argparse
@@ -22,13 +23,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import torch
-from common import positive, processor
-from gpu_parts import PARTS, SMALL, Bench, Sizes
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+
+try:
+    from common import positive, processor
+    from gpu_parts import PARTS, SMALL, Bench, Sizes
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import save_file
+except ImportError as error:
+    sys.exit(
+        "benchmarks/gpu.py: expected PyTorch 2.11 or newer, safetensors and, in PYTHONPATH, the "
+        f"project's folder; got PyTorch {torch.__version__}, and {error}"
+    )
 
 LARGEST = 50 * 2**20  # bytes of a pack
 
@@ -63,7 +72,7 @@ def run_parts(bench: Bench, parts: dict, limit: float, report: dict, path: Path)
         bench: what the parts are given.
         parts: name to a part and its share of the time.
         limit: seconds for all; what a part leaves over is the later parts'.
-        report: gets ``parts``.
+        report: its ``parts`` are filled.
         path: where to write it as JSON.
     """
     end = time.monotonic() + limit
@@ -71,12 +80,15 @@ def run_parts(bench: Bench, parts: dict, limit: float, report: dict, path: Path)
     for i, (name, (part, share)) in enumerate(parts.items()):
         begun = time.monotonic()
         later = sum(parts[other][1] for other in names[i:])
+        allowed = (end - begun) * share / later
         record = {"says": part.__doc__.splitlines()[0], "ended": "running", "rows": []}
-        report.setdefault("parts", {})[name] = record
+        report["parts"][name] = record
         print(f"{name} …", file=sys.stderr, flush=True)
         try:
-            with time_limit((end - begun) * share / later):
+            with time_limit(allowed):
                 for labels, measure in part(bench):
+                    if time.monotonic() - begun > allowed:  # where the system has no alarms
+                        raise TimeUpError
                     record["rows"].append({**labels, **measured(measure)})
                     write(report, path)
             record["ended"] = "done"
@@ -88,6 +100,7 @@ def run_parts(bench: Bench, parts: dict, limit: float, report: dict, path: Path)
         except Exception as error:
             record["ended"] = said(error)
         finally:
+            release()
             record["seconds"] = round(time.monotonic() - begun, 1)
             write(report, path)
 
@@ -98,10 +111,15 @@ def measured(measure: object) -> dict:
         return measure()
     except Exception as error:
         return {"error": said(error)}
-    finally:  # what one row held is not in the way of the next
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    finally:
+        release()
+
+
+def release() -> None:
+    """Give back what a row held, so that it is not in the way of the next."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def said(error: Exception) -> str:
@@ -110,22 +128,28 @@ def said(error: Exception) -> str:
 
 
 def write(report: dict, path: Path) -> None:
-    """Write the report, so that there is a whole one at any moment."""
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    new.replace(path)
+    """Write the report, so that there is a whole one at any moment; a full disk ends nothing."""
+    new = path.with_name(f"{path.name}.new")
+    try:
+        new.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        print(f"{path}: not written: {said(error)}", file=sys.stderr)
 
 
 def table(name: str, record: dict) -> str:
     """Return a part's figures as text."""
-    rows = record["rows"]
+    rows, title = record["rows"], f"\n{name} ({record['ended']}, {record['seconds']} s): "
+    title += record["says"]
+    if not rows:
+        return title
     columns = list(dict.fromkeys(key for row in rows for key in row if key != "error"))
     cells = [columns, *([shown(row.get(key, "")) for key in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    lines = [f"\n{name} ({record['ended']}, {record['seconds']} s): {record['says']}"]
+    lines = [title]
     for line, row in zip(cells, [{}, *rows], strict=True):
         text = "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        lines.append(text + (f"  {row['error']}" if "error" in row else ""))
+        lines.append((text + (f"  {row['error']}" if "error" in row else "")).rstrip())
     return "\n".join(lines)
 
 
@@ -134,8 +158,8 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return str(value)
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+    return "none" if value is None else str(value)
 
 
 def pack(path: Path) -> None:
@@ -171,10 +195,8 @@ def unpack(path: Path) -> tuple[torch.Tensor, int]:
 
 def machine(bench: Bench) -> dict:
     """Say where the figures are from."""
-    import transformers
-
     found = {"processor": processor(), "python": platform.python_version()}
-    found |= {"torch": torch.__version__, "transformers": transformers.__version__}
+    found |= {"torch": torch.__version__, "transformers": version("transformers")}
     found |= {"card": bench.card, "threads": torch.get_num_threads()}
     if bench.card:
         query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
@@ -185,7 +207,32 @@ def machine(bench: Bench) -> dict:
             found["driver"] = said(error)
         found |= {"cuda": torch.version.cuda}
         found["memory"] = torch.cuda.get_device_properties(bench.device).total_memory
-    return found | {"measured peak, FLOP/s": bench.peak, "data sheet's peak, FLOP/s": bench.sheet}
+    try:
+        found["measured peak, FLOP/s"] = bench.peak
+    except RuntimeError as error:  # the card has too little memory left, or is broken
+        found["measured peak, FLOP/s"] = said(error)
+    return found | {"data sheet's peak, FLOP/s": bench.sheet}
+
+
+def version(package: str) -> str:
+    """Return an installed package's version."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def check_writable(name: str, path: Path) -> None:
+    """Expect that a file can be written at the path; one that is there stays as it is."""
+    there = path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise ValueError(
+            f"{name}: expected a file that can be written, got {path}: {said(error)}"
+        ) from None
+    if not there:
+        path.unlink()
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -199,17 +246,16 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="the JSON (gpu.json)")
     parser.add_argument("--limit", type=positive, default=360, help="seconds for all (360)")
     parser.add_argument("--small", action="store_true", help="small sizes, for a try on a CPU")
+    only = f"only these of {', '.join(PARTS)}"
     parser.add_argument(
-        "--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME", help="only these"
+        "--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME", help=only
     )
     parser.add_argument("--device", choices=("cuda", "cpu"), help="a GPU if there is one")
     args = parser.parse_args(given)
-    for path in filter(None, (args.out, args.pack)):
-        if not path.resolve().parent.is_dir():
-            parser.error(f"expected a folder that is there, got {path.resolve().parent}")
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device: expected one that PyTorch sees, got cuda; there is cpu")
     try:
+        check_writable(*(("--pack", args.pack) if args.pack else ("--out", args.out)))
         args.text = unpack(args.data) if args.data else None
     except ValueError as error:
         parser.error(str(error))
@@ -225,18 +271,22 @@ def main(given: list[str] | None = None) -> int:
         return 0
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(args.device or found)
-    bench = Bench(device, SMALL if args.small else Sizes(), *(args.text or ()))
-    report = {"machine": machine(bench), "small": args.small, "limit": args.limit}
+    report: dict = {"machine": {}, "small": args.small, "limit": args.limit}
     report["text"] = "Shakespeare's plays" if args.text else "random tokens"
+    report["parts"] = {}
     stopped = False
     try:
+        bench = Bench(device, SMALL if args.small else Sizes(), *(args.text or ()))
+        report["machine"] = machine(bench)
         left = args.limit - (time.monotonic() - begun)
         run_parts(bench, {name: PARTS[name] for name in args.parts}, left, report, args.out)
     except KeyboardInterrupt:
         stopped = True
-    print("\n".join(f"{key}: {value}" for key, value in report["machine"].items()))
+    print("\n".join(f"{key}: {shown(value)}" for key, value in report["machine"].items()))
+    print(f"text: {report['text']}")
     for name, record in report["parts"].items():
         print(table(name, record))
+    write(report, args.out)
     print(f"\n{args.out}")
     records = list(report["parts"].values())
     failed = [
