@@ -1,5 +1,6 @@
 """Laws of the project as a whole: one home for the URL, pages that agree with one another."""
 
+import ast
 import re
 import subprocess
 from collections import Counter
@@ -180,3 +181,37 @@ def test_every_corpus_has_a_card_with_its_version_and_size():
         assert f"{corpus.megabytes} MB packed" in cards[name], name
         for field in ("What it is", "Source", "Size", "Splits", "Known faults", "Personal data"):
             assert f"**{field}:**" in cards[name], (name, field)
+
+
+def names_no_encoding(call: ast.Call) -> bool:
+    """Say whether a call reads or writes text in whatever encoding the machine has."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    named = {word.arg: word.value for word in call.keywords}
+    if "encoding" in named or None in named:  # None: by two stars
+        return False
+    if name in ("read_text", "write_text"):
+        return len(call.args) < 1 + (name == "write_text")
+    if name == "open":
+        of = getattr(getattr(call.func, "value", None), "id", "")
+        values = [getattr(each, "value", None) for each in [*call.args, *named.values()]]
+        binary = any(re.fullmatch("[rwxa+]*b[rwxa+]*", str(value)) for value in values)
+        return not binary and of not in ("os", "tarfile", "archive")
+    return getattr(named.get("text"), "value", False) is True
+
+
+def test_text_is_read_and_written_in_a_named_encoding():
+    """Windows has another one than the rest. (Only Linux grades.)"""
+    there = [
+        file
+        for base in ("course_lib", "tools", "book/_ext")
+        for file in (ROOT / base).rglob("*.py")
+    ]
+    files = [file for file in there if "assignments" not in file.parts]
+    assert len(files) > 100
+    wrong = [
+        f"{file.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)[:60]}"
+        for file in sorted(files)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and names_no_encoding(node)
+    ]
+    assert not wrong, "name it: encoding='utf-8'"

@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DISK_NEEDED = 4  # GB: the environment with torch's CPU build takes about 2 GB
 TENSORFLOW_DISK_NEEDED = 3  # GB more: it takes about 2 GB
+# What a Python that is called says comes in UTF-8, whatever the machine's own encoding.
+UTF8 = {"env": {**os.environ, "PYTHONUTF8": "1"}, "encoding": "utf-8", "errors": "replace"}
 # How pip and what it builds on say that the network isn't there or doesn't answer.
 NETWORK_SIGNS = (
     *("connectionerror", "connection broken", "connection refused", "connection reset"),
@@ -40,7 +42,7 @@ def python_in(environment: Path) -> Path:
 def check_version(python: str) -> None:
     """Stop if this Python is too old for the course."""
     code = "import platform, sys; print(platform.python_version(), sys.version_info >= (3, 11))"
-    found = subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.split()
+    found = subprocess.run([python, "-c", code], capture_output=True, **UTF8).stdout.split()
     if found[1:] != ["True"]:
         version = found[0] if found else "no version"
         fail(f"Python 3.11 or later is needed; {python} is {version}")
@@ -56,7 +58,7 @@ def check_disk(folder: Path, gigabytes: int) -> None:
 def pip(python: Path, *words: str) -> None:
     """Run pip with its progress shown; turn a failure into one line that says what to do."""
     command = [str(python), "-m", "pip", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, stderr=subprocess.PIPE, encoding="locale", errors="replace")
+    done = subprocess.run(command, stderr=subprocess.PIPE, **UTF8)
     if done.returncode == 0:
         return
     log = done.stderr.lower()
@@ -92,7 +94,7 @@ def pinned_torch() -> str:
 def would_bring_cuda(python: Path, torch: str) -> bool:
     """Ask pip, without a download, whether its build of torch depends on CUDA packages."""
     words = ["install", "--dry-run", "--quiet", "--no-deps", "--report", "-", torch]
-    report = subprocess.run([python, "-m", "pip", *words], capture_output=True, text=True)
+    report = subprocess.run([python, "-m", "pip", *words], capture_output=True, **UTF8)
     if report.returncode != 0:
         return False  # the installation itself will say why
     chosen = json.loads(report.stdout)["install"]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import setup_environment
-from setup_environment import ROOT, fail, pip
+from setup_environment import ROOT, UTF8, fail, pip
 
 COLAB = ROOT / "requirements-colab.txt"
 DISK_NEEDED = 12  # GB, with TensorFlow and torch's CUDA build
@@ -36,7 +36,7 @@ def find_python(version: str) -> str:
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     for python in (sys.executable, f"python{version}"):
         if shutil.which(python):
-            said = subprocess.run([python, "-c", code], capture_output=True, text=True).stdout
+            said = subprocess.run([python, "-c", code], capture_output=True, **UTF8).stdout
             if said.strip() == version:
                 return python
     fail(
@@ -48,7 +48,7 @@ def find_python(version: str) -> str:
 def versions(python: Path) -> dict[str, str]:
     """Return what an environment holds."""
     command = [python, "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(command, capture_output=True, check=True, **UTF8).stdout
     return {each["name"]: each["version"] for each in json.loads(listed)}
 
 

