@@ -16,7 +16,7 @@ FILES = sorted((ROOT / "course_lib" / "studies" / "runs").glob("gpu_*.json"))
 RUNS = [json.loads(path.read_text(encoding="utf-8")) for path in FILES]
 NOTEBOOK = read_notebook(ROOT / "notebooks" / "training_on_gpu.ipynb")
 WORDS = "\n".join(cell.source for cell in NOTEBOOK.cells if cell.cell_type == "markdown")
-PEAK = costs.H100.peak / 1e9  # an H200's, too
+PEAK = costs.H200.peak / 1e9
 Figures = Callable[[dict], list[float]]
 
 
