@@ -7,6 +7,7 @@ are random, which train as fast, and losses say nothing. SmolLM2's own weights a
 carry along: generation is timed with random ones of its shape, made there.
 
 Run it from the project's folder: PYTHONPATH=. python benchmarks/gpu.py --data FILE
+Where there is no GPU, all sizes are small: a try that takes a minute.
 
 Each part's figures are written to the JSON file as soon as they are there. A part that fails or
 runs out of its share of the time is left, with what it has; Ctrl-C ends the run in the same way.
@@ -245,7 +246,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, metavar="FILE", help="what --pack wrote")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="the JSON (gpu.json)")
     parser.add_argument("--limit", type=positive, default=360, help="seconds for all (360)")
-    parser.add_argument("--small", action="store_true", help="small sizes, for a try on a CPU")
+    parser.add_argument("--small", action="store_true", help="small sizes on a GPU, too")
     only = f"only these of {', '.join(PARTS)}"
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME", help=only
@@ -271,12 +272,13 @@ def main(given: list[str] | None = None) -> int:
         return 0
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(args.device or found)
-    report: dict = {"machine": {}, "small": args.small, "limit": args.limit}
+    small = args.small or device.type == "cpu"
+    report: dict = {"machine": {}, "small": small, "limit": args.limit}
     report["text"] = "Shakespeare's plays" if args.text else "random tokens"
     report["parts"] = {}
     stopped = False
     try:
-        bench = Bench(device, SMALL if args.small else Sizes(), *(args.text or ()))
+        bench = Bench(device, SMALL if small else Sizes(), *(args.text or ()))
         report["machine"] = machine(bench)
         left = args.limit - (time.monotonic() - begun)
         run_parts(bench, {name: PARTS[name] for name in args.parts}, left, report, args.out)
