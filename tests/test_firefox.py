@@ -15,9 +15,11 @@ from playwright.sync_api import Error
 from project import skip_except_in_ci
 from test_assistant import (  # noqa: F401
     fake,
+    runtime,
     served,
     test_by_keys_an_answer_is_begun_and_stopped_and_the_focus_is_never_lost,
     test_from_a_disk_it_says_what_to_do,
+    test_it_answers_as_the_package_does_is_kept_and_can_be_stopped,
     test_what_is_not_the_model_is_not_kept_and_the_next_try_fetches_it_again,
 )
 from test_export import test_a_model_of_one_s_own_is_one_page  # noqa: F401

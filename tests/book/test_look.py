@@ -102,7 +102,9 @@ def test_a_figure_stands_on_the_page_without_a_ground_of_its_own(open_page, sche
     assert set(grounds) == {"rgba(0, 0, 0, 0)"}
 
 
-def test_a_dark_page_is_printed_light_with_wrapped_code_and_folded_solutions_left_out(open_page):
+def test_a_dark_page_is_printed_light_with_wrapped_code_its_bars_and_without_folded_solutions(
+    open_page,
+):
     page = open_page(CHAPTER, "dark")
     page.emulate_media(media="print")
     seen = page.evaluate("""() => ({
@@ -110,12 +112,14 @@ def test_a_dark_page_is_printed_light_with_wrapped_code_and_folded_solutions_lef
         ink: getComputedStyle(document.querySelector('article p')).color,
         code: getComputedStyle(document.querySelector('.cell_input pre')).whiteSpace,
         solution: getComputedStyle(document.querySelector('details.hide')).display,
+        bar: getComputedStyle(document.querySelector('.lm-bar span')).printColorAdjust,
     })""")
     assert seen == {
         "ground": "rgb(255, 255, 255)",
         "ink": "rgb(0, 0, 0)",
         "code": "pre-wrap",
         "solution": "none",
+        "bar": "exact",
     }
 
 
