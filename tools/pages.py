@@ -62,10 +62,11 @@ def browsing(action: str) -> Iterator[Page]:
 
 
 def load(page: Page, name: str) -> None:
-    """Open a page of the book, all its pictures loaded."""
+    """Open a page of the book, all its pictures and fonts loaded."""
     page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
     page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
     page.wait_for_function("() => [...document.images].every(i => i.complete)")
+    page.evaluate("() => document.fonts.ready")
 
 
 def link_from_home(file: Path) -> None:

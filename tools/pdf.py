@@ -45,7 +45,8 @@ PAPER = (
 TO_PAPER = """solutions => {
     const article = document.querySelector('article'), links = document.createElement('p');
     links.hidden = true;
-    for (const {id} of document.querySelectorAll('[id]'))
+    // What scripts draw has other names each time.
+    for (const {id} of article.querySelectorAll('[id]:not(.cell_output *, [id^=codecell])'))
         links.append(Object.assign(document.createElement('a'), {href: '#' + id}));
     article.append(links);
     for (const cell of article.querySelectorAll('.cell.tag_solution')) {

@@ -1,6 +1,7 @@
 """Make a release in ``_build/release``: the book as a zip, as a PDF and as an EPUB, and the wheel.
 
-Built twice from one commit on one machine, all four are the same to the byte.
+Beside them lie what has changed and the sums of all. Built twice from one commit on one machine,
+every file is the same to the byte.
 """
 
 import argparse
@@ -134,6 +135,7 @@ def make(folder: Path, name: str, seconds: int) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source])
     shutil.rmtree(source)
+    shutil.copy(ROOT / "CHANGELOG.md", folder)
 
     files = sorted(folder.iterdir())
     sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in files]

@@ -288,6 +288,11 @@ def release(
         OSError: if a file can't be written.
     """
     names = chapter_names(folder) if "all" in chapters else list(dict.fromkeys(chapters))
+    if not names:
+        raise ValueError(
+            f"chapters: expected {folder} to hold some, got none; they come with the project's "
+            "folder, not with the package alone"
+        )
     paths = {name: chapter_path(name, folder) for name in names}
     # All are made before the first is written.
     made = {name: notebooks(path, repository, branch) for name, path in paths.items()}

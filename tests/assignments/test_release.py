@@ -170,6 +170,13 @@ def test_the_link_to_colab_leads_where_the_notebook_is_published(made):
     assert link in written(found["release"])
 
 
+def test_all_of_no_chapters_is_told_and_not_done(tmp_path):
+    """As where only the package is installed."""
+    with pytest.raises(ValueError, match="expected .* to hold some, got none; they come with"):
+        release(["all"], tmp_path / "out", folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_chapter_that_is_not_there_is_one_line_and_status_2(tmp_path, capsys):
     assert main(["release", "back_ground", "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
