@@ -172,7 +172,7 @@ def test_the_link_to_colab_leads_where_the_notebook_is_published(made):
 
 def test_all_of_no_chapters_is_told_and_not_done(tmp_path):
     """As where only the package is installed."""
-    with pytest.raises(ValueError, match="expected .* to hold some, got none; they come with"):
+    with pytest.raises(ValueError, match=r"expected .* to hold some, got none; they come with"):
         release(["all"], tmp_path / "out", folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
