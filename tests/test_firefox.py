@@ -56,8 +56,9 @@ def browser(playwright):
     with ExitStack() as stack:
         try:
             started = stack.enter_context(firefox(playwright, PROGRAM))
-        except Error as error:
-            skip_except_in_ci(f"{PROGRAM} doesn't start: {error.message.splitlines()[0]}")
+            started.new_page().close()
+        except Error as error:  # it is too old, or kept in a box of its own
+            skip_except_in_ci(f"{PROGRAM} can't be driven: {error.message.splitlines()[0]}")
         yield started
 
 
@@ -147,10 +148,14 @@ def test_by_the_tab_key_one_passes_every_control_of_the_model_and_leaves_it(home
     assert home.evaluate("document.activeElement.tagName") == "A", "what follows in the page"
 
 
-@pytest.mark.parametrize("look", ["dark", "light"])
-def test_a_page_is_as_dark_as_the_reader_s_system(playwright, browser, look):
-    with firefox(playwright, PROGRAM, look) as other:
-        page = other.new_page(color_scheme=look)
+def test_a_page_is_as_dark_as_the_reader_s_system(playwright, browser):
+    looks_as(browser, "light")
+    with firefox(playwright, PROGRAM, "dark") as other:
+        looks_as(other, "dark")
+
+
+def looks_as(browser, look):
+    with browser.new_page(color_scheme=look) as page:
         page.goto(HOME.as_uri())
         shades = page.evaluate("""() => {
             const shade = (text) => Math.max(...text.match(/\\d+/g).slice(0, 3));
