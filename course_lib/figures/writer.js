@@ -33,7 +33,9 @@ const best = (shares, n) => [...shares.keys()].sort((a, b) => shares[b] - shares
 // What is asked for stands in `now`; the model comes after it, in slices, so that the page can answer.
 const SLICE = 12; // milliseconds
 let busy = true; // until the model is there
+const waits = () => { if (!model) write(says, words.loads); };
 const work = async () => {
+  waits();
   if (busy) return;
   busy = true;
   figure.setAttribute("aria-busy", true);
@@ -265,6 +267,7 @@ const run = (on) => {
   now.runs = on;
   runs.textContent = on ? words.pause : words.run;
   clearInterval(timer);
+  if (on) waits();
   if (on) timer = setInterval(() => { if (!busy) append(); }, 120);
   else if (ends) redraw(); // now it is read out
 };

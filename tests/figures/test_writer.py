@@ -472,6 +472,29 @@ def test_the_script_is_asked_for_at_a_reader_s_first_sign(browser, model, tmp_pa
     page.close()
 
 
+@pytest.mark.parametrize("name", ["Run", "Write the next token"])
+def test_who_presses_while_the_model_is_on_its_way_is_told(browser, model, tmp_path, name):
+    html = writer_explorer(model, TOKENIZER, PROMPT, src="slow.js").data
+    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
+    page, held = browser.new_page(), []
+    page.route("**/slow.js", lambda route: held.append(route))
+    page.goto((tmp_path / "page.html").as_uri())
+    page.get_by_role("button", name=name).click()
+    assert "is being loaded" in page.locator(".lm-says").inner_text()
+    script = export.runtime() + export.model_script(model, TOKENIZER, "writer")
+    held[0].fulfill(content_type="text/javascript", body=script)
+    page.wait_for_function(
+        f"() => document.querySelector('.text').textContent.length > {len(PROMPT)}"
+    )
+    assert "is being loaded" not in page.locator(".lm-says").inner_text()
+    page.close()
+
+
+def test_where_no_script_runs_there_is_no_empty_place_for_arcs(view):
+    assert not view(javascript=False).locator(".lm-scroll svg").is_visible()
+    assert view().locator(".lm-scroll svg").is_visible()
+
+
 @pytest.mark.parametrize("held", [None, "", "var broken = {"])
 def test_a_script_that_can_t_be_had_or_is_broken_is_told(browser, model, tmp_path, held):
     if held is not None:
