@@ -2,7 +2,7 @@
 
 The address follows from the repository's, the one URL in ``_config.yml``; a book that is published
 elsewhere names its own there, as ``html: baseurl:``. Each page tells its canonical address, and
-``sitemap.xml`` lists them all.
+``sitemap.xml`` lists them all. The book's own address shows in a message what the home page does.
 """
 
 import re
@@ -51,9 +51,29 @@ def _write_sitemap(app: Sphinx, error: Exception | None) -> None:
     )
 
 
+def _write_index(app: Sphinx, error: Exception | None) -> None:
+    """Let the book's own address lead on, with what searches and messages show of the home page."""
+    if error or app.builder.name != "html":
+        return
+    home = app.builder.get_target_uri(app.config.root_doc)
+    page = (app.outdir / home).read_text(encoding="utf-8")
+    tags = re.findall(r'<title>.*?</title>|<(?:meta|link) (?:[^>"]|"[^"]*")*>', page)
+    of = re.compile(r'<title|property="og:|name="(?:description|twitter:)|rel="canonical"')
+    head = filter(of.search, tags)
+    (app.outdir / "index.html").write_text(
+        '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8">\n'
+        + "\n".join(head)
+        + f'\n<link rel="icon" href="_static/favicon.svg">'
+        f'\n<meta http-equiv="refresh" content="0; url={home}">'
+        f'\n<p><a href="{home}">{escape(app.config.html_title)}</a></p></html>\n',
+        encoding="utf-8",
+    )
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.setup_extension("sphinxext.opengraph")
     app.connect("config-inited", _set)
     app.connect("build-finished", _write_sitemap)
+    app.connect("build-finished", _write_index)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -32,6 +32,13 @@ def test_an_unknown_forge_is_told_with_what_to_do(repository):
         published_at(repository)
 
 
+def told(html):
+    """Return what a page tells of itself, by name."""
+    found = re.findall(r'<meta (?:property|name|content)="[^>]*>', html)
+    tags = [dict(re.findall(r'(\w+)="([^"]*)"', each)) for each in found]
+    return {tag.get("property") or tag.get("name"): tag["content"] for tag in tags}
+
+
 @pytest.mark.browser
 def test_sitemap_and_pages_agree_on_every_address():
     home = published_at(CONFIG["repository"]["url"])
@@ -41,4 +48,23 @@ def test_sitemap_and_pages_agree_on_every_address():
     for address in listed:
         html = (SITE / address.removeprefix(home)).read_text(encoding="utf-8")
         assert f'<link rel="canonical" href="{address}"' in html
-        assert len(re.search(r'<meta name="description" content="([^"]*)"', html)[1]) > 40
+        assert len(told(html)["description"]) > 40
+
+
+@pytest.mark.browser
+def test_the_book_s_own_address_shows_in_a_message_what_the_home_page_does():
+    address = published_at(CONFIG["repository"]["url"])
+    shown = []
+    for page in ("index.html", "book/home.html"):
+        html = (SITE / page).read_text(encoding="utf-8")
+        names = ("og:title", "og:description", "og:image", "description", "twitter:card")
+        shown.append(told(html))
+        assert set(names) <= set(shown[-1]), page
+        assert f'<link rel="canonical" href="{address}book/home.html"' in html
+    assert all(shown[0][name] == shown[1][name] for name in names)
+    assert shown[0]["description"] == shown[0]["og:description"]
+    assert "..." not in shown[0]["description"], "nothing is cut off"
+    # The picture is there, and as large as is said.
+    picture = (SITE / shown[0]["og:image"].removeprefix(address)).read_bytes()
+    size = [int.from_bytes(picture[at : at + 4], "big") for at in (16, 20)]  # of a PNG
+    assert size == [int(shown[0][f"og:image:{name}"]) for name in ("width", "height")]
