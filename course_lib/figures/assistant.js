@@ -4,7 +4,7 @@ const [START, END] = SIGNS;
 const STORE = "course-assistant"; // the browser's, for the file
 const LONGEST = 200; // tokens of an answer
 const talk = {turns: [], forgotten: 0, stops: true, temperature: 0, p: 0.9};
-const note = (text) => write(find(".lm-says"), text);
+const says = find(".lm-says"), note = (text) => write(says, text);
 const home = new URL(data.src, document.baseURI);
 let engine, stopping, failures = 0;
 
@@ -132,7 +132,10 @@ const ask = async () => {
     note(stopped ? words.stopped : say(words.fails, {why: error.message}));
   }
   // A turn that nobody ended holds signs: the next conversation begins anew.
-  if (talk.turns.some((turn) => SIGNS.some((sign) => turn.content.includes(sign)))) talk.turns = [];
+  if (talk.turns.some((turn) => SIGNS.some((sign) => turn.content.includes(sign)))) {
+    talk.turns = [];
+    says.append(words.anew);
+  }
   busy(false);
 };
 
@@ -161,8 +164,8 @@ const open = () => {
   });
   const bar = make("div", controls);
   send = button(words.send, ask, bar);
-  stop = button(words.stop, () => stopping.abort(), bar);
-  clear = button(words.clear, () => { forget(); note(words.ready); }, bar);
+  stop = button(words.stop, () => { stopping.abort(); note(words.stops); }, bar);
+  clear = button(words.clear, () => { forget(); note(words.cleared); }, bar);
   const heats = [0, 0.3, 0.5, 0.7, 1, 1.5], masses = [0.1, 0.5, 0.8, 0.9, 0.95, 1];
   steps(words.temperature, heats, 0, (v) => decimals(v, 1), (i) => { talk.temperature = heats[i]; });
   steps(words.p, masses, 3, (v) => decimals(v, 2), (i) => { talk.p = masses[i]; });

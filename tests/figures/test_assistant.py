@@ -101,7 +101,7 @@ export class Wllama {
     getNumThreads() { return 1; }
     async *createCompletion({abortSignal}) {
         const piece = (text) => ({choices: [{text}]});
-        if (!globalThis.silent) yield piece("Well");
+        if (!globalThis.silent) yield piece(globalThis.word ?? "Well");
         for (let i = 0; !globalThis.ended; i++) {
             await new Promise((go) => { setTimeout(go); });
             abortSignal.throwIfAborted();
@@ -167,6 +167,41 @@ def test_by_keys_an_answer_is_begun_and_stopped_and_the_focus_is_never_lost(serv
     says(page).filter(has_text="Stopped").wait_for()
     assert page.locator(".log p").all_inner_texts()[-1] == "SmolLM2: Well."
     assert page.get_by_label("Your message").input_value() == "Again"
+
+
+def test_a_conversation_that_begins_anew_or_is_cleared_says_so(served, fake):
+    page = served(fake)
+    (fake / assistant.MODEL).write_text("GGUF", encoding="utf-8")
+    page.get_by_role("button", name=OPEN).click()
+    page.evaluate("globalThis.ended = true")
+    for word, anew in (("Well", False), (f"Well{END_OF_TURN}", True), ("Well", False)):
+        page.evaluate("(word) => { globalThis.word = word; }", word)
+        page.get_by_label("Your message").fill("Hello")
+        page.get_by_label("Your message").press("Enter")
+        says(page).filter(has_text="Your turn").wait_for()
+        assert ("begins a new conversation" in says(page).inner_text()) == anew
+        page.evaluate("document.querySelector('.lm-says').textContent = ''")
+    page.get_by_role("button", name="Clear").click()
+    assert says(page).inner_text() == "The conversation is cleared: write a message."
+
+
+def test_a_stop_while_it_still_reads_is_answered_at_once(served, fake):
+    page = served(fake)
+    (fake / assistant.MODEL).write_text("GGUF", encoding="utf-8")
+    page.get_by_role("button", name=OPEN).click()
+    page.get_by_role("button", name="Send").wait_for()
+    page.evaluate("""() => {
+        const {abort} = AbortController.prototype; // the engine looks at it when it has read
+        AbortController.prototype.abort = function () { globalThis.read = () => abort.call(this); };
+        globalThis.silent = true;
+    }""")
+    page.get_by_label("Your message").fill("Hello")
+    page.get_by_label("Your message").press("Enter")
+    says(page).filter(has_text="is reading").wait_for()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    assert says(page).inner_text() == "It stops when it has read what you wrote."
+    page.evaluate("globalThis.read()")
+    says(page).filter(has_text="Stopped").wait_for()
 
 
 @pytest.fixture
