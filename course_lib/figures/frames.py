@@ -58,6 +58,7 @@ def frames(
         f'<div class="lm-plot"><style>{svg.STYLE}</style><p class="title">{title}</p>'
         f"{pictures}</div>",
         caption={"caption": caption},
+        called=title,
         label=label,
         value=start,
     )

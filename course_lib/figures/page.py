@@ -58,6 +58,7 @@ def figure(
     data: object,
     *parts: str,
     caption: Mapping[str, object] | None = None,
+    called: str = "",
     **says: object,
 ) -> HTML:
     """Return a figure with its controls' place, its script and its style sheet.
@@ -67,6 +68,7 @@ def figure(
         data: what the script needs, as JSON.
         parts: the first state, as HTML.
         caption: values in the caption.
+        called: how a screen reader calls the figure, as HTML: by default by its title.
         says: values in the sentence for those who have no script.
     """
     sentences = words(name)
@@ -75,8 +77,9 @@ def figure(
     told = json.dumps(sentences, ensure_ascii=False).replace("<", "\\u003c")
     # The same each time, since outputs are committed. Of equal figures each script starts one more.
     key = f"{name}-{hashlib.sha256((held + told).encode()).hexdigest()[:8]}"
+    called = re.sub("<[^>]*>", "", called or text(sentences["title"])).replace('"', "&quot;")
     page = [
-        f'<figure class="lm-figure lm-tool lm-{name}" data-figure="{key}">',
+        f'<figure class="lm-figure lm-tool lm-{name}" data-figure="{key}" aria-label="{called}">',
         f"<style>\n{_asset('base.css')}\n{_asset(name + '.css')}</style>",
         f'<p class="lm-title">{text(sentences["title"])}</p>' if "title" in sentences else "",
         f"<noscript><p>{text(say(sentences['noscript'], **says))}</p></noscript>",

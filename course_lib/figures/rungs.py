@@ -136,7 +136,8 @@ def _climb(rungs: Sequence[Mapping[str, Any]], longest: float, home: str) -> str
             f"<q>{html.escape(line)}</q></li>"
         )
     return (
-        f'<figure class="lm-figure lm-ladder climb"><style>{_STYLE}{_CLIMB_STYLE}</style>'
+        '<figure class="lm-figure lm-ladder climb" aria-label="The ladder of the book’s models">'
+        f"<style>{_STYLE}{_CLIMB_STYLE}</style>"
         f"<ol>{''.join(rows)}</ol><figcaption>{_CLIMB_CAPTION}</figcaption></figure>"
     )
 

@@ -44,6 +44,23 @@ def test_what_two_figures_need_stands_in_the_kit(kind):
     assert {line for line in twice if not line.startswith("choice(words.gpu, ")} == set()
 
 
+def test_a_figure_is_called_by_its_title_where_chapters_hold_it_too():
+    stored = [
+        "".join(output["data"].get("text/html", ""))
+        for file in (ROOT / "notebooks").glob("*.ipynb")
+        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", [])
+        if "data" in output
+    ]
+    found = [html for html in stored if "lm-figure lm-tool" in html]
+    assert len(found) > 20
+    says = {"caption": {"caption": ""}, "label": "", "value": ""}
+    for html in [*found, page.figure("frames", {}, called='A <i>"b"</i>', **says).data]:
+        name = re.search(r'<figure class="lm-figure lm-tool [^>]* aria-label="([^"]+)">', html)[1]
+        title = re.search(r'<p class="(?:lm-title|title)">(.*?)</p>', html)
+        assert name == (re.sub("<.*?>", "", title[1]) if title else "A &quot;b&quot;")
+
+
 def test_every_script_is_one_of_a_figure_with_its_sentences():
     table = json.loads((FOLDER / "words" / "en.json").read_text(encoding="utf-8"))
     assert set(NAMES) == set(table) - {"kit"}
@@ -133,6 +150,17 @@ def test_the_page_s_theme_decides_and_without_one_the_reader_s_wish(browser, the
     view.emulate_media(media="print", color_scheme=wish)
     assert view.evaluate(ink) == inks["light"]
     assert not view.locator(".lm-controls").is_visible()
+    view.close()
+
+
+def test_bars_are_printed_and_tokens_have_edges_where_the_reader_sets_the_colors(browser):
+    view = browser.new_page()
+    view.set_content(MARKED["merges"]().data + MARKED["decoding"]().data)
+    style = "([part, name]) => getComputedStyle(document.querySelector(part))[name]"
+    view.emulate_media(media="print")
+    assert view.evaluate(style, [".lm-bar span", "printColorAdjust"]) == "exact"
+    view.emulate_media(media="screen", forced_colors="active")
+    assert view.evaluate(style, [".lm-tokens > li", "outlineStyle"]) == "solid"
     view.close()
 
 

@@ -4,6 +4,7 @@ import re
 from importlib.resources import files
 
 import pytest
+from project import ROOT
 
 from course_lib.figures import ladder, ladder_html
 
@@ -39,6 +40,12 @@ def test_the_home_page_s_ladder_has_the_best_on_top_and_rungs_as_wide_as_their_b
         assert float(rails[1]) == left, "the rail goes through the rung's end"
         ends.append((rails[0], rails[2]))
     assert [down for _, down in ends[:-1]] == [up for up, _ in ends[1:]], "rails go on"
+
+
+def test_the_figures_of_the_home_page_have_names():
+    home = (ROOT / "book" / "home.md").read_text(encoding="utf-8")
+    for figure in re.findall("<figure[^>]*>", home + ladder_html()):
+        assert "aria-label=" in figure
 
 
 def test_a_chapter_s_rungs_are_marked_and_shown_with_the_one_below():
