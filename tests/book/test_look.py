@@ -102,7 +102,7 @@ def test_a_figure_stands_on_the_page_without_a_ground_of_its_own(open_page, sche
     assert set(grounds) == {"rgba(0, 0, 0, 0)"}
 
 
-def test_a_dark_page_is_printed_light_with_wrapped_code_its_bars_and_without_folded_solutions(
+def test_a_dark_page_is_printed_light_with_wrapped_code_and_folded_solutions_left_out(
     open_page,
 ):
     page = open_page(CHAPTER, "dark")
@@ -112,15 +112,20 @@ def test_a_dark_page_is_printed_light_with_wrapped_code_its_bars_and_without_fol
         ink: getComputedStyle(document.querySelector('article p')).color,
         code: getComputedStyle(document.querySelector('.cell_input pre')).whiteSpace,
         solution: getComputedStyle(document.querySelector('details.hide')).display,
-        bar: getComputedStyle(document.querySelector('.lm-bar span')).printColorAdjust,
     })""")
     assert seen == {
         "ground": "rgb(255, 255, 255)",
         "ink": "rgb(0, 0, 0)",
         "code": "pre-wrap",
         "solution": "none",
-        "bar": "exact",
     }
+
+
+def test_on_paper_the_parts_of_a_conversation_keep_their_grounds(open_page):
+    page = open_page(CHAPTER.with_name("dialogue.html"))
+    page.emulate_media(media="print")
+    part = "getComputedStyle(document.querySelector('.lm-talk span')).printColorAdjust"
+    assert page.evaluate(part) == "exact"
 
 
 def test_a_choice_opens_what_happens_up_to_the_next_text_and_nothing_else(open_page):
