@@ -35,6 +35,8 @@ def published_at(repository: str) -> str:
 def _set(app: Sphinx, config: Config) -> None:
     repository = config.html_theme_options["repository_url"]
     config.html_baseurl = config.html_baseurl or published_at(repository)
+    if not repository.startswith("https://github.com/"):  # Colab opens notebooks from there only
+        config.html_theme_options["launch_buttons"].pop("colab_url", None)
     config.ogp_site_url, config.ogp_site_name = config.html_baseurl, config.html_title
 
 

@@ -39,7 +39,9 @@ def with_times(home: str) -> str:
 
 
 def in_colab(notebook: str, options: dict) -> str:
-    """Return where Colab opens a notebook of the repository."""
+    """Return where Colab opens a notebook of the repository, or what tells of other ways."""
+    if "colab_url" not in options["launch_buttons"]:
+        return "how_to_use.html"
     owner_and_name = options["repository_url"].split("/", 3)[3]
     colab = options["launch_buttons"]["colab_url"]
     return f"{colab}/github/{owner_and_name}/blob/{options['repository_branch']}/{notebook}"
