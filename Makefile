@@ -47,7 +47,7 @@ pdf: $(SITE)  ## print the book as one PDF, solutions at its end (2 minutes; nee
 epub: $(SITE)  ## bind the book as one EPUB for phones and e-readers (10 seconds; needs Chromium or Chrome)
 	@$(RUN) tools/epub.py _build/html/book.epub
 
-release: $(READY)  ## make a release in _build/release: the book as a zip, a PDF and an EPUB, and the wheel (3 minutes)
+release: $(READY)  ## make a release in _build/release: the book as a zip, a PDF and an EPUB, and the wheel (4 minutes)
 	@$(RUN) tools/release.py _build/release
 
 chapter: $(READY)  ## begin a chapter: make chapter NAME=... TITLE="..." (PART="...", AFTER=...)

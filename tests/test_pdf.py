@@ -112,3 +112,28 @@ def test_solutions_stand_at_the_end_only(paper):
     holders = [i for i, text in enumerate(texts(paper)) if "# @title Solution" in text]
     assert len(holders) >= 2
     assert min(holders) >= begin
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_what_has_come_twice_alike_is_taken_where_it_shall_repeat(monkeypatch, twice):
+    """Chromium places a word of a long page elsewhere, once in a while."""
+    prints = iter(["a slip", "as ever", "another slip", "as ever", "as ever"])
+
+    class Page:
+        first = property(lambda self: self)
+
+        def evaluate(self, script, argument=None):
+            return "A title" if "firstChild" in script else script is not pdf.ONLY_SOLUTIONS
+
+        def __getattr__(self, name):
+            return lambda *_, **__: self
+
+    class Printed:
+        def __init__(self, text):
+            self.text, self.pages = text, []
+
+    monkeypatch.setattr(pdf, "load", lambda *_: None)
+    monkeypatch.setattr(pdf, "printed", lambda *_: Printed(next(prints)))
+    monkeypatch.setattr(pdf, "drawn", lambda paper: paper.text.encode())
+    (piece,) = pdf.print_pages(Page(), ["book/home"], twice)
+    assert piece.pdf.text == ("as ever" if twice else "a slip")

@@ -5,6 +5,7 @@ the PDF.
 """
 
 import argparse
+import hashlib
 import html
 import io
 import sys
@@ -119,25 +120,44 @@ def contents_page(page: Page, title: str, pieces: Sequence[Piece]) -> PdfReader:
     return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
 
 
-def print_pages(page: Page, names: Sequence[str]) -> list[Piece]:
-    """Print each page of the book, then each chapter's solutions."""
+def drawn(pdf: PdfReader) -> bytes:
+    """Return all that stands on the pages of a PDF."""
+    return b"".join(page.get_contents().get_data() for page in pdf.pages)
+
+
+def print_pages(page: Page, names: Sequence[str], twice: bool = False) -> list[Piece]:
+    """Print each page of the book, then each chapter's solutions.
+
+    Args:
+        page: of the browser.
+        names: of the pages.
+        twice: take what has come twice alike. Each tenth time or so that Chromium opens a long
+            page, a word of it lies a fraction of a pixel elsewhere.
+    """
     pieces: list[Piece] = []
 
-    def add(name: str, title: str) -> None:
+    def opened(name: str, prepare: str) -> bool:
+        load(page, name)
+        return page.evaluate(prepare, address(f"{name} solutions", "")) != 0
+
+    def add(name: str, kind: str = "", prepare: str = TO_PAPER) -> None:
+        if not opened(name, prepare):
+            return
+        title = page.locator("article h1").first.evaluate("h => h.firstChild.textContent")
         before = sum(len(piece.pdf.pages) for piece in pieces)
-        pieces.append(Piece(name, title, printed(page, before)))
+        pdf, seen = printed(page, before), set()
+        while twice and (now := hashlib.sha256(drawn(pdf)).digest()) not in seen:
+            seen.add(now)
+            opened(name, prepare)
+            pdf = printed(page, before)
+        pieces.append(Piece(f"{name} {kind.lower()}".strip(), f"{kind}: {title}".strip(": "), pdf))
 
     page.set_viewport_size({"width": WIDTH, "height": 1000})
     page.emulate_media(media="print")
     for name in tqdm(names, "pages", leave=False):
-        load(page, name)
-        page.evaluate(TO_PAPER, address(f"{name} solutions", ""))
-        add(name, page.locator("article h1").first.evaluate("h => h.firstChild.textContent"))
-    titles = {piece.name: piece.title for piece in pieces}
+        add(name)
     for name in tqdm(names, "solutions", leave=False):
-        load(page, name)
-        if page.evaluate(ONLY_SOLUTIONS):
-            add(f"{name} solutions", f"Solutions: {titles[name]}")
+        add(name, "Solutions", ONLY_SOLUTIONS)
     return pieces
 
 
@@ -201,10 +221,12 @@ def main() -> None:
     """Print the book that was built, or say in one line why that can't be."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="where the PDF goes")
+    help = "print each page until it comes twice alike, so that the PDF repeats to the byte"
+    parser.add_argument("--twice", action="store_true", help=help)
     args = parser.parse_args()
     config = settings()
     with browsing("printing") as page:
-        pieces = print_pages(page, pages_in_order())
+        pieces = print_pages(page, pages_in_order(), args.twice)
         front = contents_page(page, config["title"], pieces)
     whole = bind(pieces, front)
     whole.add_metadata({"/Title": config["title"], "/Author": config["author"]})

@@ -123,9 +123,9 @@ def make(folder: Path, name: str, seconds: int) -> None:
         fail(f"the book was not built\n{said}")
     # A page on disk can't load the model that talks, so the zip goes without it.
     pack(SITE, name, folder / f"{name}.zip", seconds, "_static/assistant")
-    print("Printing them (2 minutes)", flush=True)
-    for kind in ("pdf", "epub"):
-        run([sys.executable, f"tools/{kind}.py", folder / f"{name}.{kind}"])
+    print("Printing them (3 minutes)", flush=True)
+    for kind, words in {"pdf": ["--twice"], "epub": []}.items():
+        run([sys.executable, f"tools/{kind}.py", *words, folder / f"{name}.{kind}"])
     print("Building the wheel", flush=True)
     # From the commit, and not from the folder: setuptools takes along what lies about.
     source = folder / "source"
