@@ -1,5 +1,6 @@
 """What is bound from the built book says what it lacks, and the home page leads to it."""
 
+import subprocess
 import sys
 
 import epub
@@ -21,6 +22,17 @@ def test_what_is_missing_is_told_in_one_line(monkeypatch, tmp_path, binding, bro
     with pytest.raises(SystemExit, match=f"^make: .*{said}"):
         binding.main()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("tool", ["pdf.py", "epub.py"])
+def test_a_place_that_can_t_be_written_is_told_before_anything_is_printed(tmp_path, tool):
+    (tmp_path / "file").touch()
+    command = [sys.executable, str(pages.ROOT / "tools" / tool), str(tmp_path / "file" / "book")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "was written: " in done.stderr
+    assert str(tmp_path / "file") in done.stderr
 
 
 def test_the_home_page_leads_to_what_lies_beside_it(monkeypatch, tmp_path):

@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="where the EPUB goes")
     args = parser.parse_args()
     config = settings()
+    args.file.parent.mkdir(parents=True, exist_ok=True)
     with browsing("the EPUB") as page:
         read = read_pages(page, tqdm(pages_in_order(), "pages", leave=False))
         cover = draw_cover(page, config["title"], config["author"])
@@ -129,7 +130,6 @@ def main() -> None:
     about = {"title": config["title"], "author": config["author"], "address": published()}
     about["language"] = config["sphinx"]["config"]["language"]
     seconds = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
-    args.file.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(args.file) as part:
         pack(part, leaves, answers, files, about, seconds)
     link_from_home(args.file)
@@ -142,3 +142,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("make: stopped; no EPUB was written")
+    except OSError as error:
+        sys.exit(f"make: no EPUB was written: {error}")

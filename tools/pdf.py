@@ -225,6 +225,7 @@ def main() -> None:
     parser.add_argument("--twice", action="store_true", help=help)
     args = parser.parse_args()
     config = settings()
+    args.file.parent.mkdir(parents=True, exist_ok=True)
     with browsing("printing") as page:
         pieces = print_pages(page, pages_in_order(), args.twice)
         front = contents_page(page, config["title"], pieces)
@@ -235,7 +236,6 @@ def main() -> None:
     # A window is named by the title, and not by the file.
     shown = DictionaryObject({NameObject("/DisplayDocTitle"): BooleanObject(True)})
     whole.root_object[NameObject("/ViewerPreferences")] = shown
-    args.file.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(args.file) as part:
         whole.write(part)
     link_from_home(args.file)
@@ -248,3 +248,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("make: stopped; no PDF was written")
+    except OSError as error:
+        sys.exit(f"make: no PDF was written: {error}")

@@ -147,3 +147,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         fail("stopped; an earlier release is as it was")
+    except OSError as error:
+        fail(f"no release was made: {error}")
