@@ -209,8 +209,15 @@ def test_an_environment_without_pip_gets_one_or_it_is_told(tmp_path, ensured):
             setup_environment.bring_pip(python)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space")])
-def test_nothing_is_left_of_an_environment_that_was_not_made_whole(monkeypatch, tmp_path, error):
+@pytest.mark.parametrize("own", [False, True], ids=["a new folder", "somebody's folder"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space"), ValueError("a file")])
+def test_of_an_environment_that_was_not_made_whole_stays_what_was_there(
+    monkeypatch, tmp_path, error, own
+):
+    if own:
+        (tmp_path / "env").mkdir()
+        (tmp_path / "env" / "letter").touch()
+
     def create(folder, **_):
         (folder / "bin").mkdir(parents=True)
         (folder / "bin" / "python").touch()
@@ -220,7 +227,11 @@ def test_nothing_is_left_of_an_environment_that_was_not_made_whole(monkeypatch, 
     monkeypatch.setattr(sys, "argv", ["setup", str(tmp_path / "env")])
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         setup_environment.main()
-    assert not (tmp_path / "env").exists()
+    assert (tmp_path / "env").exists() is (tmp_path / "env" / "letter").exists() is own
+
+
+def test_a_place_below_folders_that_are_not_there_yet_is_one(tmp_path):
+    setup_environment.check_disk(tmp_path / "not" / "yet", 0)
 
 
 def test_too_small_a_disk_is_told_before_tensorflow_is_fetched(tmp_path, monkeypatch):

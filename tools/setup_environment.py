@@ -50,7 +50,8 @@ def check_version(python: str) -> None:
 
 def check_disk(folder: Path, gigabytes: int) -> None:
     """Stop if less disk is free than is needed."""
-    free = shutil.disk_usage(folder).free / 1e9
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(there).free / 1e9
     if free < gigabytes:
         fail(f"{free:.1f} GB of disk are free, about {gigabytes} GB are needed")
 
@@ -139,11 +140,13 @@ def main() -> None:
     if not python.exists():
         check_disk(environment.resolve().parent, DISK_NEEDED)
         print(f"Making the environment {environment} (about 2 GB; a few minutes)", flush=True)
+        new = not environment.exists()
         try:
             venv.create(environment, with_pip=True)
         except BaseException as error:
-            shutil.rmtree(environment, ignore_errors=True)
-            if not isinstance(error, OSError | subprocess.CalledProcessError):
+            if new:  # what was there before stays
+                shutil.rmtree(environment, ignore_errors=True)
+            if not isinstance(error, OSError | ValueError | subprocess.CalledProcessError):
                 raise
             fail(f"the environment {environment} could not be made: {error}")
     check_version(str(python))
