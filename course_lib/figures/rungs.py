@@ -36,12 +36,13 @@ _STYLE = (
     "@media print{.lm-ladder .bar{print-color-adjust:exact}}"
 )
 _CLIMB_STYLE = (
-    ".lm-ladder.climb li{position:relative;border:0;padding:.6rem 0 .6rem 21rem;min-height:2.75rem}"
-    ".lm-ladder.climb svg{position:absolute;left:0;top:0;width:13rem;height:100%}"
+    ".lm-ladder.climb li{position:relative;border:0;padding:.6rem 0 .6rem 17.5rem;"
+    "min-height:2.75rem}"
+    ".lm-ladder.climb svg{position:absolute;left:0;top:0;width:10.5rem;height:100%}"
     ".lm-ladder.climb path{fill:none;vector-effect:non-scaling-stroke;stroke-width:4px;"
     "stroke:var(--lm-line,#dde1e7)}"
     ".lm-ladder.climb .rung{stroke-width:7px;stroke-linecap:round}"
-    ".lm-ladder.climb .bits{position:absolute;left:14rem;float:none;padding:0;font-weight:650;"
+    ".lm-ladder.climb .bits{position:absolute;left:11.5rem;float:none;padding:0;font-weight:650;"
     "font-size:1.375rem;line-height:1.2}"
     ".lm-ladder.climb .bits small{display:block;font-size:.8125rem;font-weight:400;"
     "color:var(--lm-muted,#566070)}"

@@ -102,6 +102,17 @@ def test_a_figure_stands_on_the_page_without_a_ground_of_its_own(open_page, sche
     assert set(grounds) == {"rgba(0, 0, 0, 0)"}
 
 
+def test_the_link_past_the_navigation_has_the_book_s_colors(open_page):
+    page = open_page(HOME)
+    page.keyboard.press("Tab")
+    style = """(link) => [
+        getComputedStyle(link.parentElement).backgroundColor, getComputedStyle(link).color
+    ]"""
+    link = page.get_by_role("link", name="Skip to main content")
+    assert link.evaluate("(link) => link === document.activeElement")
+    assert link.evaluate(style) == ["rgb(43, 58, 120)", "rgb(255, 255, 255)"]
+
+
 def test_a_dark_page_is_printed_light_with_wrapped_code_and_folded_solutions_left_out(
     open_page,
 ):
