@@ -62,10 +62,14 @@ def browsing(action: str) -> Iterator[Page]:
 
 
 def load(page: Page, name: str) -> None:
-    """Open a page of the book, all its pictures and fonts loaded."""
+    """Open a page of the book, all its pictures, fonts and widgets loaded."""
     page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
     page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
     page.wait_for_function("() => [...document.images].every(i => i.complete)")
+    page.wait_for_function(
+        "() => !document.querySelector('script[type$=\"widget-view+json\"]')"
+        " || document.querySelector('.jupyter-widgets')"
+    )
     page.evaluate("() => document.fonts.ready")
 
 

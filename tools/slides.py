@@ -285,11 +285,10 @@ def clean(page: BeautifulSoup, name: str) -> Tag:
 
 def scripts(page: BeautifulSoup) -> str:
     """Return the page's scripts for Jupyter's widgets."""
-    wanted = re.compile("require|widgets|embed-amd", re.IGNORECASE)
     found = [
         str(script)
         for script in page.select("script")
-        if wanted.search(script.get("src", ""))
+        if "widgets.js" in script.get("src", "")
         or script.get("type") == "application/vnd.jupyter.widget-state+json"
     ]
     return "\n".join(found)

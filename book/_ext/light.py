@@ -57,12 +57,10 @@ WHEN_SIZED = (
 def _defer(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     if "body" in context:
         context["body"] = PLAIN.sub(r"\1", context["body"])
-    names = [str(script.filename or "") for script in context["script_files"]]
-    # The search and the widgets' manager ask for the others at once.
-    at_once = page == "search" or any(name.endswith("embed-amd.js") for name in names)
     scripts = []
-    for script, name in zip(context["script_files"], names, strict=True):
-        if name and not (at_once or name.endswith(OPTIONS)):
+    for script in context["script_files"]:
+        name = str(script.filename or "")
+        if name and page != "search" and not name.endswith(OPTIONS):
             # A copy: all pages share the script.
             late = {"defer": "defer"} | script.attributes
             script = type(script)(script.filename, priority=script.priority, **late)

@@ -186,7 +186,7 @@ def test_search_finds_a_chapter_by_a_word_in_it(visit, browser):
 def test_widgets_manager_is_loaded_only_where_a_widget_is(visit):
     for name in PAGES:
         html = (SITE / f"{name}.html").read_text(encoding="utf-8")
-        assert ("embed-amd.js" in html) == has_widget(name), name
+        assert ("widgets.js" in html) == has_widget(name), name
 
 
 def test_a_slider_moves_its_chart_without_a_kernel(visit, browser):
