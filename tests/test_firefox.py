@@ -14,12 +14,12 @@ from firefox import firefox
 from playwright.sync_api import Error
 from project import skip_except_in_ci
 from test_assistant import (  # noqa: F401
+    OPEN,
     fake,
     runtime,
     served,
     test_by_keys_an_answer_is_begun_and_stopped_and_the_focus_is_never_lost,
     test_from_a_disk_it_says_what_to_do,
-    test_it_answers_as_the_package_does_is_kept_and_can_be_stopped,
     test_what_is_not_the_model_is_not_kept_and_the_next_try_fetches_it_again,
 )
 from test_export import test_a_model_of_one_s_own_is_one_page  # noqa: F401
@@ -68,6 +68,7 @@ def book(browser):
     if not HOME.exists():
         skip_except_in_ci("the book is not built; `make book` builds it")
     page = browser.new_page()
+    page.set_default_timeout(120_000)  # a busy machine
     wrong: list[str] = []
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -172,6 +173,14 @@ def test_on_paper_the_model_is_a_still(home):
     text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(paper)).pages)
     assert "The likeliest next token is" in text
     assert "Write the next token" not in text
+
+
+def test_smollm2_itself_answers(served, runtime):  # noqa: F811
+    page = served(runtime)
+    page.get_by_role("button", name=OPEN).click()
+    page.get_by_role("button", name="Send").wait_for(timeout=120_000)
+    page.get_by_label("Your message").press("Enter")  # What is the capital of Norway?
+    page.locator(".log").get_by_text("Oslo").wait_for(timeout=120_000)
 
 
 CONTROLS = "input, select, textarea, button"
