@@ -20,6 +20,7 @@ from tornado.web import Application
 from tornado.websocket import WebSocketHandler, websocket_connect
 
 LOOK = "layout.css.prefers-color-scheme.content-override"
+CORES = "dom.maxHardwareConcurrency"
 REFUSED = re.compile(r'"id":(\d+),"error":"unknown command","message":"emulation.setMediaFeatures')
 LARGEST = 2**28  # bytes of a message: a picture of a page is one
 HERE = "127.0.0.1"
@@ -36,7 +37,8 @@ def firefox(playwright: Playwright, program: str, look: str = "light") -> Iterat
         browser = playwright.firefox.launch(
             channel="moz-firefox",
             executable_path=between,
-            firefox_user_prefs={LOOK: ["dark", "light"].index(look)},
+            # One thread for a page: several, where other tests run, wait for one another.
+            firefox_user_prefs={LOOK: ["dark", "light"].index(look), CORES: 1},
         )
         try:
             yield browser
