@@ -39,6 +39,7 @@ PAPER = (
     # What stands side by side on a screen does here, and no figure is higher than a page.
     ".lm-tool{padding-inline:.75rem!important}.lm-writer svg:empty{display:none!important}"
     ".lm-writer .grid svg{width:40%%!important}"
+    ".lm-writer .heads{grid-template-columns:repeat(8,minmax(0,5.5rem))!important}"
 )
 # Make each place of a page one that links from elsewhere can lead to: Chromium notes a place only
 # where the page itself has a link to it. Let each exercise lead to its solution, and shrink what

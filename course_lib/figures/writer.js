@@ -2,7 +2,7 @@ const text = find(".text"), list = find(".lm-tokens"), svg = find("svg"), lens =
 const {last: LAST, grid: GRID, shades: SHADES} = data;
 const says = find(".lm-says");
 const now = {
-  ids: [], seen: [], layer: data.layers - 1, head: 0, runs: false, from: null,
+  ids: [], seen: [], weights: data.weights, layer: data.layers - 1, head: 0, runs: false, from: null,
   draws: {temperature: data.temperature, k: Infinity, p: data.p}, // how a token is drawn
   prompt: data.prompt, anew: true, told: 0,
   made: [], written: 0, // what is asked for behind the prompt, and how much of it is there
@@ -144,6 +144,7 @@ const drawBars = (logits) => {
 
 const draw = () => {
   const {logits, stream} = now.seen.at(-1), last = chosen(now.seen.at(-1));
+  now.weights = last;
   write(text, model.decode(now.ids));
   text.scrollTop = text.scrollHeight;
   const row = now.ids.slice(-Math.min(LAST, model.length)), weights = last.slice(-row.length);
@@ -189,8 +190,8 @@ const draw = () => {
 
 // One arc from the last token to each earlier one; nearest outside, so that none hides another.
 const drawArcs = () => {
-  if (busy) return;
-  const items = [...list.children], weights = chosen(now.seen.at(-1)).slice(-items.length), last = items.at(-1);
+  if (busy && model) return;
+  const items = [...list.children], weights = now.weights.slice(-items.length), last = items.at(-1);
   const tall = 84, wide = list.scrollWidth;
   svg.setAttribute("viewBox", `0 0 ${wide} ${tall}`);
   svg.style.width = `${wide}px`;
@@ -306,8 +307,6 @@ mute.disabled = true;
 const views = find(".views"), squares = find(".heads"), sums = find(".look");
 let from, bars;
 const arm = () => {
-  svg.removeAttribute("aria-hidden");
-  svg.setAttribute("role", "img");
   bars = [...find(".next tbody").rows];
   bars.slice(0, -1).forEach(({cells: [place]}) => {
     place.replaceChildren();
@@ -340,9 +339,9 @@ const open = async () => {
   busy = false;
   await work();
   start(drawArcs);
-  const watch = new ResizeObserver(drawArcs);
-  for (const each of [list, list.parentElement]) watch.observe(each);
 };
+const watch = new ResizeObserver(drawArcs);
+for (const each of [list, list.parentElement]) watch.observe(each);
 
 // Only where it is seen is it loaded, and where somebody reads: who only passes by is spared its size.
 new IntersectionObserver(async (entries, observer) => {

@@ -82,18 +82,28 @@ def writer_explorer(
         of: text(sees) + (say(words["taught"][of], home=home) if home and not view else "")
         for of, sees in words["see"].items()
     }
-    pieces = "".join(f"<li>{text(name)}</li>" for name in names)
+    # Whom the last token looks at.
+    looks = weights[-1].mean(0)[-1]
+    styles = [f' style="--weight: {decimals(share, 3)}"' for share in looks.tolist()]
+    styles[-1] += ' class="on"'
+    pieces = "".join(
+        f"<li{style}>{text(name)}</li>" for style, name in zip(styles, names, strict=True)
+    )
+    j = int(looks.argmax())
+    arcs = say(words["arcs"][0], layer=len(weights), token=names[j], share=percent(looks[j].item()))
     return page.figure(
         "writer",
         {"src": src, "prompt": prompt, "layers": model.config.n_layers}
         | {"heads": model.config.n_heads, "last": LAST, "grid": GRID, "shades": SHADES}
-        | {"temperature": TEMPERATURE, "p": TOP_P},
+        | {"temperature": TEMPERATURE, "p": TOP_P}
+        | {"weights": [round(share, 4) for share in looks.tolist()]},
         f'<div data-view="{view}">'
         f'<p class="text" tabindex="0" role="group" aria-label="{text(words["written"])}">'
         f"{text(prompt)}</p>",
         page.controls(),
         f'<div class="lm-scroll" tabindex="0" role="group" aria-label="{text(words["reads"])}">'
-        f'<svg aria-hidden="true"></svg><ul class="lm-tokens">{pieces}</ul></div>',
+        f'<svg role="img" aria-label="{text(arcs)}"></svg>'
+        f'<ul class="lm-tokens">{pieces}</ul></div>',
         page.says(said),
         '<div class="sides">',
         page.table(rows, heads=words["drawn"], kind="next", caption=tells["next"]),

@@ -1,5 +1,6 @@
 """The Transformer in the page: it writes what the package's model writes, and says what it sees."""
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -179,7 +180,7 @@ def test_a_part_of_a_sign_is_shown_by_its_bytes_and_told(view, model):
     assert page.locator(".lm-tokens li").all_inner_texts() == tokens
     assert r"as bytes, such as \xc3." in page.locator(".lm-says").inner_text()
     html = writer_explorer(model, TOKENIZER, "é\x01", src="x.js").data
-    assert "".join(f"<li>{token}</li>" for token in tokens) in html
+    assert re.findall(r"<li style[^>]*>(.+?)</li>", html) == tokens
     page.get_by_label("Begin a verse").fill(r"\xc3")  # the signs themselves
     assert "as bytes" not in settled(page).locator(".lm-says").inner_text()
 
@@ -491,6 +492,21 @@ def test_who_presses_while_the_model_is_on_its_way_is_told(browser, model, tmp_p
     )
     assert "is being loaded" not in page.locator(".lm-says").inner_text()
     page.close()
+
+
+def test_what_is_seen_before_the_model_comes_is_what_it_then_says(view, browser, tmp_path):
+    seen = """() => [...document.querySelectorAll(".lm-scroll svg, .lm-scroll path, .lm-tokens li")]
+        .map(e => [e.getAttribute("aria-label"), e.getAttribute("d"), e.getAttribute("style")])"""
+    after = view().evaluate(seen)
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator(".lm-scroll path").first.wait_for(state="attached")
+    assert page.evaluate("() => globalThis.courseModels") is None
+    before = page.evaluate(seen)
+    page.close()
+    assert [label for label, *_ in before] == [label for label, *_ in after]
+    numbers = [[float(n) for n in re.findall(r"\d+\.?\d*", str(seen))] for seen in (before, after)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=0.5)  # a pixel's half
 
 
 def test_where_no_script_runs_there_is_no_empty_place_for_arcs(view):
