@@ -32,10 +32,11 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 # What the book writes on a folded part of a cell.
 PROMPTS = {
-    "hide-input": "Show the code of the figure",
+    "hide-input": "Show the code",
     "hide-cell": "Show what happens",
     "hide-output": "Show what happens",
 }
+DRAWS = re.compile(r"\b(figures|plt|fig|ax)\.|\bframes\(")
 # The part at the book's end whose chapters teach nothing new: new chapters come before it.
 LOOKING_BACK = "Looking back"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
@@ -81,6 +82,10 @@ def prompt_of(cell: nbformat.NotebookNode, tag: str) -> str:
         return "Show the imports"
     if tag == "hide-cell" and "figures." in cell.source:
         return "Show the figure"
+    if tag == "hide-input" and cell.source.startswith("assert "):
+        return "Show the check"
+    if tag == "hide-input" and DRAWS.search(cell.source):
+        return "Show the code of the figure"
     return PROMPTS[tag]
 
 

@@ -124,6 +124,11 @@ def test_code_is_marked_only_where_it_has_a_color(html):
         assert not re.search(r'<span class="(n|nn|p|w)">', text), name
 
 
+def test_the_book_s_name_stands_once_in_each_title(html):
+    titles = [re.search("<title>(.+?)</title>", text)[1] for text in html.values()]
+    assert {title.lower().count("how large language models work") for title in titles} == {1}
+
+
 def test_light_or_dark_is_known_before_the_page_is_drawn(html, browser):
     page = browser.new_context(color_scheme="dark").new_page()
     page.route("**/*.js*", lambda route: route.abort())
