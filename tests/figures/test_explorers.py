@@ -412,7 +412,7 @@ def test_alignment_shows_where_each_head_looks_for_each_token(browser):
     page.set_content(figures.alignment_explorer(READ, WRITTEN, LOOKED, head=(1, 0), asking=2).data)
     assert page.get_by_role("combobox").input_value() == "2"
     for i, name in enumerate(("1.1", "1.2", "2.1", "2.2")):
-        page.get_by_label("Head").select_option(name)
+        page.get_by_role("combobox", name="Head").select_option(name)
         for t, token in enumerate(WRITTEN):
             page.get_by_role("radio").nth(t).check()
             weights = LOOKED[i // 2, i % 2, t]
