@@ -8,7 +8,6 @@ have there: its MathML.
 import argparse
 import os
 import posixpath
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from epub_clean import clean, fold_out, made, put_formulas, ruled
 from epub_package import XHTML, Leaf, pack, plain
 from lxml import etree
-from pages import SITE, browsing, link_from_home, load, pages_in_order, published, settings
+from pages import SITE, browsing, link_from_home, load, pages_in_order, published, run, settings
 from playwright.sync_api import Page
 from tqdm import tqdm
 
@@ -138,9 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("make: stopped; no EPUB was written")
-    except OSError as error:
-        sys.exit(f"make: no EPUB was written: {error}")
+    run(main, "EPUB")

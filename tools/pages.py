@@ -3,7 +3,7 @@
 import functools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,16 @@ def load(page: Page, name: str) -> None:
         " || document.querySelector('.jupyter-widgets')"
     )
     page.evaluate("() => document.fonts.ready")
+
+
+def run(bind: Callable[[], None], kind: str) -> None:
+    """Bind the book, or say in one line why that can't be."""
+    try:
+        bind()
+    except KeyboardInterrupt:
+        sys.exit(f"make: stopped; no {kind} was written")
+    except OSError as error:
+        sys.exit(f"make: no {kind} was written: {error}")
 
 
 def link_from_home(file: Path) -> None:

@@ -8,13 +8,12 @@ import argparse
 import hashlib
 import html
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from pages import SITE, browsing, link_from_home, load, pages_in_order, published, settings
+from pages import SITE, browsing, link_from_home, load, pages_in_order, published, run, settings
 from playwright.sync_api import Page
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
@@ -37,7 +36,7 @@ PAPER = (
     ".bd-content{margin:0!important}.bd-article,#jb-print-docs-body{padding-inline:0!important}"
     "figure.chapter-map{break-inside:auto!important}.begin>*,.chapter-map li li{break-inside:avoid}"
     # What stands side by side on a screen does here, and no figure is higher than a page.
-    ".lm-tool{padding-inline:.75rem!important}.lm-writer svg:empty{display:none!important}"
+    ".lm-tool{padding-inline:.75rem!important}"
     ".lm-writer .grid svg{width:40%%!important}"
     ".lm-writer .heads{grid-template-columns:repeat(8,minmax(0,5.5rem))!important}"
 )
@@ -245,9 +244,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("make: stopped; no PDF was written")
-    except OSError as error:
-        sys.exit(f"make: no PDF was written: {error}")
+    run(main, "PDF")

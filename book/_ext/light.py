@@ -28,13 +28,9 @@ PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 OURS = "course.css"  # whole: the widgets' manager, which it speaks of, too, isn't looked at
 # The style sheets of a page, in their order; `_templates/layout.html` asks for SHEET instead.
 SHEETS = (
-    *(
-        "basic.css",
-        "styles/pydata-sphinx-theme.css",
-        "pygments.css",
-        "styles/sphinx-book-theme.css",
-    ),
-    *("togglebutton.css", "copybutton.css", "mystnb.*.css", "sphinx-design.min.css"),
+    *("basic.css", "styles/pydata-sphinx-theme.css", "pygments.css"),
+    *("styles/sphinx-book-theme.css", "togglebutton.css", "copybutton.css"),
+    *("mystnb.*.css", "sphinx-design.min.css"),
     *("mathjax/typeset.css", OURS),
 )
 SHEET = "pages.css"
@@ -42,8 +38,8 @@ ADDRESS = re.compile(r"""url\(["']?(?!["']|data:|#)([^"')]+)["']?\)""")
 OF_SLIDES = ("mathjax/typeset.css", OURS)
 # Bootstrap's script has names for all of its parts, of which the pages have few: these it sets on
 # what is there, and those it puts together from pieces.
-SET = {*("show", "showing", "hiding", "fade", "collapsing", "collapsed", "active", "disabled")}
-MADE = re.compile(r"tooltip|bs-tooltip|tooltip-inner|tooltip-arrow")
+SET = {"show", "showing", "hiding", "fade", "collapsing", "collapsed", "active", "disabled"}
+MADE = re.compile(r"(bs-)?tooltip")
 BOOTSTRAP = "bootstrap.js"
 THEME = "_static/scripts/pydata-sphinx-theme.js"
 SCROLLS = "e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1"
